@@ -20,6 +20,7 @@ class BackpackRateSource(RateSourceBase):  # type: ignore[misc]  # Hummingbot is
     def __init__(self) -> None:
         super().__init__()
         self._exchange: BackpackExchange | None = None
+        self._lost = False
 
     @property
     def name(self) -> str:
@@ -32,10 +33,15 @@ class BackpackRateSource(RateSourceBase):  # type: ignore[misc]  # Hummingbot is
         try:
             pair_of = await exchange.trading_pair_symbol_map()
             rows: list[dict[str, Any]] = await exchange.get_all_pairs_prices()
-        except Exception:
-            # RateOracle asks again every second; an exchange that is away for a while must not end its loop.
-            self.logger().warning("No prices from Backpack for the rate oracle.", exc_info=True)
+        except Exception as error:
+            # The oracle keeps asking and keeps its last prices meanwhile: say it once.
+            if not self._lost:
+                self.logger().warning("Rate oracle: no prices from Backpack, keeping the last (%s).", error)
+            self._lost = True
             return {}
+        if self._lost:
+            self.logger().info("Rate oracle: prices from Backpack again.")
+            self._lost = False
         prices = {pair_of[row["symbol"]]: Decimal(str(row["lastPrice"])) for row in rows if row["symbol"] in pair_of}
         return {pair: price for pair, price in prices.items() if price > 0}
 

@@ -1,0 +1,53 @@
+"""An instance folder: where one Hummingbot keeps its configurations, keys, logs and trades.
+
+The package from PyPI would put them into site-packages; ``hook`` moves them to the folder that ``HBOT_PREFIX`` names.
+"""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+CONFIGS = Path(__file__).parent / "configs"
+STRATEGIES = ("conf_pmm_backpack.yml", "conf_pmm_backpack_local.yml")
+
+
+def default_folder() -> Path:
+    return Path(os.environ.get("HBOT_PREFIX") or Path.home() / ".hummingbot-backpack")
+
+
+def prepare(folder: Path) -> Path:
+    """Create what is missing in the folder, change nothing that is there; this process and its children will use it.
+
+    Must be called before Hummingbot is imported. Returns the folder's absolute path.
+    Raises OSError if the folder cannot be made.
+    """
+    folder = folder.expanduser().absolute()
+    for name in ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _write_once(folder / "conf" / "conf_client.yml", _client_config())
+    for name in STRATEGIES:
+        _write_once(folder / "conf" / "strategies" / name, (CONFIGS / name).read_text(encoding="utf-8"))
+    os.environ["HBOT_PREFIX"] = str(folder)
+    return folder
+
+
+def _write_once(file: Path, text: str) -> None:
+    if not file.exists():
+        file.write_text(text, encoding="utf-8")
+
+
+def _client_config() -> str:
+    text = (CONFIGS / "conf_client.yml").read_text(encoding="utf-8")
+    if _in_hummingbot("core/rate_oracle/sources/backpack_rate_source.py"):
+        return text
+    return text[: text.index("rate_oracle_source:")]  # older than Backpack's rate source
+
+
+def _in_hummingbot(file: str) -> bool:
+    spec = find_spec("hummingbot")
+    return any((Path(folder) / file).exists() for folder in (spec and spec.submodule_search_locations) or ())
+
+
+def has_hbot() -> bool:
+    """Whether this Hummingbot has the ``hbot`` command (20260922 has, 20251103 has not)."""
+    return _in_hummingbot("cli/main.py")
