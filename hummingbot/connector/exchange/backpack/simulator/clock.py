@@ -1,19 +1,11 @@
 """Where the simulator's time comes from: always an argument, in microseconds since 1970."""
 
-import time
 from typing import Protocol
 
 
 class Clock(Protocol):
     def now_us(self) -> int:
         """The current time in microseconds."""
-
-
-class SystemClock:
-    """The machine's own clock; the only reader of wall time in the exchange's inside."""
-
-    def now_us(self) -> int:
-        return time.time_ns() // 1_000
 
 
 class ManualClock:
