@@ -30,7 +30,7 @@ class BadSecret(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SimAccount:
     """One trading account with its only API key. ``api_secret`` is the base64 text of the ED25519 seed."""
 
     name: str
@@ -69,18 +69,18 @@ class Keyring:
     """All accounts, looked up by API key, and the verdict on a signed text."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, SimAccount] = {}
         self._keys: dict[str, Ed25519PublicKey] = {}
 
-    def add(self, account: Account) -> None:
+    def add(self, account: SimAccount) -> None:
         self._keys[account.api_key] = Ed25519PublicKey.from_public_bytes(base64.b64decode(account.api_key))
         self._accounts[account.api_key] = account
 
-    def account_of(self, api_key: str | None) -> Account | None:
+    def account_of(self, api_key: str | None) -> SimAccount | None:
         """The owner of a key, nothing verified."""
         return self._accounts.get(api_key) if api_key is not None else None
 
-    def verify(self, credentials: Credentials, signed_parts: str, now_ms: int) -> Account:
+    def verify(self, credentials: Credentials, signed_parts: str, now_ms: int) -> SimAccount:
         """The account that signed ``signed_parts`` just now; raises Refused as the venue words it.
 
         ``signed_parts`` is the canonical text up to, and without, the timestamp and window.

@@ -122,12 +122,13 @@ def levels(levels: tuple[Level, ...]) -> list[list[str]]:
     return [[stripped(price), stripped(quantity)] for price, quantity in levels]
 
 
-def depth(snapshot: DepthSnapshot) -> Body:
+def depth(snapshot: DepthSnapshot, now_us: int) -> Body:
+    """A book that never changed bears the present time."""
     return {
         "asks": levels(snapshot.asks),
         "bids": levels(snapshot.bids),
         "lastUpdateId": str(snapshot.last_update_id),
-        "timestamp": snapshot.time_us,
+        "timestamp": snapshot.time_us or now_us,
     }
 
 
@@ -161,7 +162,7 @@ def kline(candle: Candle) -> Body:
     }
 
 
-def market(market: Market, order_book_state: str) -> Body:
+def market(market: Market) -> Body:
     band = market.mean_mark_price_band
     return {
         "baseSymbol": market.base,
@@ -200,7 +201,7 @@ def market(market: Market, order_book_state: str) -> Body:
         "marketType": "SPOT",
         "mmfFunction": None,
         "openInterestLimit": "0",
-        "orderBookState": order_book_state,
+        "orderBookState": market.order_book_state.value,
         "positionLimitWeight": None,
         "quoteSymbol": market.quote,
         "rwaMarketType": None,

@@ -1,0 +1,3 @@
+from .server import SimulatedBackpack
+
+__all__ = ["SimulatedBackpack"]

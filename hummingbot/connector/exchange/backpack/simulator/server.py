@@ -1,0 +1,205 @@
+"""The exchange as a server: one port for REST, websocket and control plane; in process or stand-alone."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from types import TracebackType
+
+from aiohttp import web
+
+from .access import Keyring, SimAccount, derived_secret, public_key_of
+from .answers import Answer, text_answer
+from .control import PREFIX, Control
+from .faults import Call, Disconnect, Faults
+from .listing import DEFAULT_MARKETS
+from .market import MarketSource
+from .matching import Exchange
+from .model import Market
+from .rest import Request, Rest
+from .streams import Session, StreamHub, reset
+from .time_control import ControllableClock
+
+MARKET_STEP_S = 0.1
+SHUTDOWN_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class SimulatedBackpack:
+    """A Backpack of one's own. ``async with SimulatedBackpack(seed=7) as sim`` serves it on a free loopback port.
+
+    Without a ``market`` nobody else trades, so that a test decides everything that happens.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        market: MarketSource | None = None,
+        markets: Iterable[Market] = DEFAULT_MARKETS,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        taker_delay_s: float = 0.1,
+        ping_interval_s: float = 60.0,
+    ) -> None:
+        self.seed = seed
+        self.market = market
+        self.clock = ControllableClock()
+        self.exchange = Exchange(self.clock, markets)
+        self.faults = Faults(self)
+        self.accounts: list[SimAccount] = []
+        self._keyring = Keyring()
+        self.rest = Rest(self.exchange, self.clock, self._keyring, taker_delay_s)
+        self._streams = StreamHub(self.exchange, self.clock, self._keyring, self.faults, ping_interval_s)
+        self._control = Control(self)
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._market_task: asyncio.Task[None] | None = None
+        self._market_may_run = asyncio.Event()
+        self._market_may_run.set()
+
+    # Life
+
+    async def __aenter__(self) -> "SimulatedBackpack":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, and let the market begin; raises OSError if the port is taken."""
+        application = web.Application(client_max_size=4_000_000)
+        application.router.add_route("GET", "/ws", self._serve_websocket)
+        application.router.add_route("*", "/{path:.*}", self._serve_rest)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self._host, self._port)
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._port = int(self._runner.addresses[0][1])
+        self._streams.start()
+        if self.market is not None:
+            self.market.open(self.exchange)
+            self._market_task = asyncio.create_task(self._run_market(self.market))
+
+    async def stop(self) -> None:
+        """Say good-bye to the sockets and free the port."""
+        if self._market_task is not None:
+            self._market_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._market_task
+        if self._runner is not None:
+            await self._streams.stop()
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self._host}:{self._port}/ws"
+
+    @property
+    def sessions(self) -> list[Session]:
+        return self._streams.sessions
+
+    # Accounts
+
+    def add_account(
+        self,
+        balances: Mapping[str, str | Decimal] | None = None,
+        *,
+        name: str | None = None,
+        secret: str | None = None,
+        maker_fee_bps: Decimal = Decimal(8),
+        taker_fee_bps: Decimal = Decimal(10),
+    ) -> SimAccount:
+        """Open a funded account with an API key; raises BadSecret, or ValueError for a name that is taken.
+
+        Without ``secret`` the key follows from the seed and the name, so it is the same on every start.
+        """
+        name = name or f"account-{len(self.accounts) + 1}"
+        secret = secret or derived_secret(self.seed, name)
+        account = SimAccount(name, public_key_of(secret), secret)
+        if self._keyring.account_of(account.api_key) is not None:
+            raise ValueError(f"expected a key of its own for account {name!r}, another account has this one")
+        self.exchange.add_account(
+            name,
+            {asset: Decimal(amount) for asset, amount in (balances or {}).items()},
+            maker_fee_bps=maker_fee_bps,
+            taker_fee_bps=taker_fee_bps,
+        )
+        self._keyring.add(account)
+        self.accounts.append(account)
+        return account
+
+    # The market
+
+    @property
+    def market_running(self) -> bool:
+        return self._market_task is not None and self._market_may_run.is_set()
+
+    def pause_market(self) -> None:
+        """Nobody but the accounts trades until ``resume_market``; the books stay as they are."""
+        self._market_may_run.clear()
+
+    def resume_market(self) -> None:
+        self._market_may_run.set()
+
+    async def _run_market(self, market: MarketSource) -> None:
+        while True:
+            await self.clock.sleep(MARKET_STEP_S)
+            await self._market_may_run.wait()
+            try:
+                market.step()
+            except Exception:
+                logger.exception("the market source failed; it stops, the exchange goes on")
+                return
+
+    # Requests
+
+    async def _serve_websocket(self, request: web.Request) -> web.StreamResponse:
+        return await self._streams.serve(request)
+
+    async def _serve_rest(self, request: web.Request) -> web.StreamResponse:
+        call = Request(
+            request.method,
+            request.path,
+            {name: request.query.getall(name) for name in request.query},
+            request.headers,
+            await request.read() if request.body_exists else b"",
+        )
+        try:
+            answer = await self._answer(call)
+        except Disconnect:
+            reset(request.transport)
+            return web.Response()  # goes nowhere
+        return web.Response(
+            status=answer.status, body=answer.body, headers=answer.headers | {"Content-Type": _content_type(answer)}
+        )
+
+    async def _answer(self, call: Request) -> Answer:
+        if call.path.startswith(PREFIX):
+            return self._control.answer(call)
+        if call.path == "/ws":
+            return text_answer("method not allowed", 405)
+        if not self.faults:
+            return await self.rest.answer(call)
+        claimed = self._keyring.account_of(call.headers.get("X-API-Key"))
+        seen = Call(call.method, call.path, None if claimed is None else claimed.name, call.symbol)
+        return await self.faults.request(seen, lambda: self.rest.answer(call))
+
+
+def _content_type(answer: Answer) -> str:
+    return f"{answer.content_type}; charset=utf-8"
