@@ -4,40 +4,46 @@ import argparse
 import runpy
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from hummingbot_backpack import __version__, hook, instance, practice
+from hummingbot_backpack import __version__, client, hook, instance, practice
+from hummingbot_backpack.problem import Problem
 
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    hook.install()  # also where no .pth did it, as from a checkout
+    hook.install()  # also where no .pth did it
     try:
-        folder = instance.prepare(arguments.instance)
-    except OSError as error:
-        return _refuse(f"The instance folder {arguments.instance} cannot be used: {error.strerror}.")
-    if arguments.command == "practice":
-        return practice.main(folder, arguments)
-    if arguments.command == "client":
-        from hummingbot_backpack import client
+        return _run(arguments)
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 2
 
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "practice":
+        folder = instance.prepare(arguments.instance / "practice")  # apart from real keys and their password
+        return practice.main(folder, arguments.minutes, arguments.port, arguments.seed)
+    instance.prepare(arguments.instance)
+    if arguments.command == "client":
         return client.run()
     if not instance.has_hbot():
-        return _refuse("This Hummingbot has no `hbot`; 20260922 or later has. Use `hummingbot-backpack client`.")
+        raise Problem("This Hummingbot has no `hbot`; 20260922 or later has. Use `hummingbot-backpack client`.")
     hbot = ["start", "--foreground", arguments.config] if arguments.command == "headless" else arguments.arguments
     sys.argv = ["hbot", *hbot]
     runpy.run_module("hummingbot.cli.main", run_name="__main__")
     return 0
 
 
-def _refuse(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
-    return 2
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="hummingbot-backpack", description="Run Hummingbot with the Backpack connector."
-    )
+    parser = _Parser(prog="hummingbot-backpack", description="Run Hummingbot with the Backpack connector.")
     parser.add_argument("--version", action="version", version=f"hummingbot-backpack {__version__}")
     parser.add_argument(
         "--instance",
@@ -46,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="where configurations, keys, logs and trades live (HBOT_PREFIX; now %(default)s)",
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("client", help="the full-screen client; its password may come from HBOT_PASSWORD")
     headless = commands.add_parser("headless", help="one strategy, no screen; Ctrl-C or SIGTERM cancels its orders")
     headless.add_argument("config", metavar="CONFIG", help="file in the instance's conf/strategies or conf/scripts")

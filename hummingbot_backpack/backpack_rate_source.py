@@ -50,6 +50,6 @@ class BackpackRateSource(RateSourceBase):  # type: ignore[misc]  # Hummingbot is
             from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 
             domain = os.environ.get("BACKPACK_RATE_DOMAIN", "backpack")
-            keys = {f"{domain}_api_key": "", f"{domain}_api_secret": ""}
+            keys: dict[str, Any] = {f"{domain}_api_key": "", f"{domain}_api_secret": ""}
             self._exchange = BackpackExchange(**keys, trading_pairs=[], trading_required=False, domain=domain)
         return self._exchange

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-import sys
 from typing import Any
+
+from hummingbot_backpack.problem import Problem
 
 
 def run() -> int:
@@ -19,8 +20,7 @@ def run() -> int:
     password = os.environ.pop("HBOT_PASSWORD", None)
     if password is not None:
         if not unlock(password):
-            print("HBOT_PASSWORD is not this instance's password.", file=sys.stderr)
-            return 2
+            raise Problem("HBOT_PASSWORD is not the password of this instance folder.")
     elif not login_prompt(ETHKeyFileSecretManger, style=load_style(config)):
         return 0  # the user left the password box
     loop.run_until_complete(_run(config))
@@ -39,7 +39,7 @@ def unlock(password: str) -> bool:
 
 
 async def _run(config: Any) -> None:
-    from hummingbot import init_logging
+    from hummingbot import init_logging  # type: ignore[attr-defined]  # mypy sees our folder of that name
     from hummingbot.client.config.config_helpers import create_yml_files_legacy, read_system_configs_from_yml
     from hummingbot.client.config.security import Security
     from hummingbot.client.hummingbot_application import HummingbotApplication

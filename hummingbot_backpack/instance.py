@@ -7,6 +7,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from hummingbot_backpack.problem import Problem
+
 CONFIGS = Path(__file__).parent / "configs"
 STRATEGIES = ("conf_pmm_backpack.yml", "conf_pmm_backpack_local.yml")
 
@@ -19,14 +21,17 @@ def prepare(folder: Path) -> Path:
     """Create what is missing in the folder, change nothing that is there; this process and its children will use it.
 
     Must be called before Hummingbot is imported. Returns the folder's absolute path.
-    Raises OSError if the folder cannot be made.
+    Raises Problem if the folder cannot be used.
     """
     folder = folder.expanduser().absolute()
-    for name in ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    _write_once(folder / "conf" / "conf_client.yml", _client_config())
-    for name in STRATEGIES:
-        _write_once(folder / "conf" / "strategies" / name, (CONFIGS / name).read_text(encoding="utf-8"))
+    try:
+        for name in ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        _write_once(folder / "conf" / "conf_client.yml", _client_config())
+        for name in STRATEGIES:
+            _write_once(folder / "conf" / "strategies" / name, (CONFIGS / name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Problem(f"The instance folder {folder} cannot be used: {error.strerror}.") from error
     os.environ["HBOT_PREFIX"] = str(folder)
     return folder
 

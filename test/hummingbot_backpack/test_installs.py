@@ -108,7 +108,8 @@ def hummingbot_20251103(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("20251103")
     venv.create(folder, with_pip=False, symlinks=True)
     environment = Environment(folder)
-    environment.pip("install", "--quiet", "--no-deps", "-r", CHECKOUT / "requirements" / "hummingbot-20251103.txt")
+    pins = CHECKOUT / "requirements"
+    environment.pip("install", "--quiet", "--no-deps", "-r", pins / "hummingbot-20251103.txt", "-r", pins / "test.txt")
     return environment.site_packages
 
 
@@ -172,13 +173,11 @@ def test_an_editable_install_takes_the_place_and_gives_it_back(fresh: Environmen
 
 def test_pytest_from_the_repository_tests_the_repository(fresh: Environment, source: Path, wheel: Path):
     """With nothing installed, and with a wheel of other code installed."""
-    tests = Path(sysconfig.get_path("purelib"))  # for pytest itself, which the older environment lacks
     header = f"connector under test: {source}/hummingbot/connector/exchange/backpack/__init__.py"
     collect = ("-m", "pytest", "--collect-only", "test/hummingbot_backpack/test_hook.py")
-    environment = {} if (fresh.site_packages / "pytest").exists() else {"PYTHONPATH": str(tests)}
-    assert header in fresh.run(*collect, cwd=source, **environment)
+    assert header in fresh.run(*collect, cwd=source)
     fresh.pip("install", "--quiet", "--no-deps", wheel)
-    assert header in fresh.run(*collect, cwd=source, **environment)
+    assert header in fresh.run(*collect, cwd=source)
 
 
 def test_child_processes_and_isolated_mode_find_it_too(fresh: Environment, wheel: Path):
