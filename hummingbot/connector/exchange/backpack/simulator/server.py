@@ -74,6 +74,8 @@ class SimulatedBackpack:
 
     async def start(self) -> None:
         """Listen, and let the market begin; raises OSError if the port is taken."""
+        if self.market is not None:
+            self.market.open(self.exchange)
         application = web.Application(client_max_size=4_000_000)
         application.router.add_route("GET", "/ws", self._serve_websocket)
         application.router.add_route("*", "/{path:.*}", self._serve_rest)
@@ -88,7 +90,6 @@ class SimulatedBackpack:
         self._port = int(self._runner.addresses[0][1])
         self._streams.start()
         if self.market is not None:
-            self.market.open(self.exchange)
             self._market_task = asyncio.create_task(self._run_market(self.market))
 
     async def stop(self) -> None:
