@@ -10,13 +10,11 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[6]
-sys.path.insert(0, str(CHECKOUT))
-import conftest  # noqa: E402, F401  (puts this checkout's connector in front of an installed one)
-
-from hummingbot.connector.exchange.backpack.simulator.clock import ManualClock  # noqa: E402
-from hummingbot.connector.exchange.backpack.simulator.matching import Exchange  # noqa: E402
-from hummingbot.connector.exchange.backpack.simulator.model import (  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[6]))
+import conftest  # noqa: F401  (puts this checkout's connector in front of an installed one)
+from hummingbot.connector.exchange.backpack.simulator.clock import ManualClock
+from hummingbot.connector.exchange.backpack.simulator.matching import Exchange
+from hummingbot.connector.exchange.backpack.simulator.model import (
     OrderAccepted,
     OrderFilled,
     OrderRequest,
