@@ -51,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s); another one "
                         "may be reached from your network, control plane included")  # fmt: skip
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port to listen on, %(default)s unless given; 0 takes a free one")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market and of generated keys (%(default)s)")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port (%(default)s); 0 takes a free one")
+    parser.add_argument("--seed", type=int, default=1, help="seed of market and generated keys (%(default)s)")
     parser.add_argument(
         "--account", action="append", metavar="NAME:ASSET=AMOUNT,...", type=_account,
         help="an account to open, may be repeated; its key is the same on every start with the same seed "
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
                         help="delay of orders that are not post-only (%(default)s)")  # fmt: skip
     parser.add_argument("--ping-interval", type=_seconds, default=60.0, metavar="SECONDS",
                         help="time between websocket pings (%(default)s)")  # fmt: skip
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"), help="verbosity (%(default)s)")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     return parser
 
 
