@@ -50,6 +50,7 @@ setup(
     install_requires=[
         "aiohttp>=3.13,<4",
         "cryptography>=46",
+        "psutil>=7,<8",
         "pynacl>=1.6,<2",
         "rich>=13.9,<16",
     ],

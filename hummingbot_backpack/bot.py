@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+import psutil
+
 from hummingbot_backpack.problem import Problem
 
 START_TIMEOUT_S = 120  # hbot's own default; the first start of a day compiles caches
@@ -24,7 +26,6 @@ class Bot:
         # A name of its own: one database per session, as the exchange starts its trade ids anew each time.
         self.name = f"practice-{datetime.now():%Y%m%d-%H%M%S}"
         self._environment = os.environ | environment
-        self._pid: int | None = None
 
     @property
     def database(self) -> Path:
@@ -39,29 +40,20 @@ class Bot:
 
     def start(self, strategy: Path) -> None:
         shutil.copyfile(strategy, self._folder / "conf" / "strategies" / f"{self.name}.yml")
-        answer = self._hbot("start", f"{self.name}.yml", "--timeout", str(START_TIMEOUT_S), "--json")
-        self._pid = json.loads(answer)["pid"]
+        self._hbot("start", f"{self.name}.yml", "--timeout", str(START_TIMEOUT_S))
 
     def running(self) -> bool:
-        if self._pid is None:
-            return False
-        try:
-            os.kill(self._pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+        return self._process() is not None
 
     def stop(self) -> None:
-        """Cancels all orders first; safe to call when it is not running."""
-        if self.running():
-            self._hbot("stop", "--timeout", str(STOP_TIMEOUT_S))
-        self._pid = None
+        """Cancels all orders first."""
+        self._hbot("stop", "--timeout", str(STOP_TIMEOUT_S))
 
     def kill(self) -> None:
-        """For the ways out on which it cannot stop: it must not live on unseen."""
-        if self.running():
-            self._hbot("stop", "--timeout", "5", "--force")
-        self._pid = None
+        """For the ways out on which it could not stop: it must not live on unseen. Does nothing if it has stopped."""
+        process = self._process()
+        if process is not None:
+            process.kill()
 
     def problems_logged(self) -> list[str]:
         """Its log's lines of level ERROR and above."""
@@ -69,6 +61,14 @@ class Bot:
             return []
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if " - ERROR - " in line or " - CRITICAL - " in line]
+
+    def _process(self) -> psutil.Process | None:
+        """By hbot's own record, also of a start that was interrupted; a recycled process id is not taken for it."""
+        try:
+            process = psutil.Process(int((self._folder / "data" / "bot" / "bot.pid").read_text()))
+            return process if self.name in process.cmdline() else None
+        except (OSError, ValueError, psutil.Error):
+            return None
 
     def _hbot(self, *arguments: str, given: str = "") -> str:
         run = subprocess.run(

@@ -44,8 +44,8 @@ class BackpackFinder:
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not name.startswith("hummingbot."):
-            return None
+        if name == "hummingbot":
+            return _and_then(PathFinder.find_spec(name, path, target), _set_prefix)
         if name == SETTINGS:
             return _and_then(PathFinder.find_spec(name, path, target), _adjust_settings)
         if switched_off():
@@ -85,11 +85,23 @@ def _and_then(spec: ModuleSpec | None, act: "Callable[[ModuleType], None]") -> M
     return spec
 
 
+def _prefix() -> str | None:
+    prefix = os.environ.get("HBOT_PREFIX")
+    return os.path.abspath(prefix) if prefix else None
+
+
+def _set_prefix(hummingbot: ModuleType) -> None:
+    """Logs and data have a setting for it; it must be made before anyone asks, and some never import the settings."""
+    prefix = _prefix()
+    if prefix:
+        hummingbot.set_prefix_path(prefix)
+
+
 def _adjust_settings(settings: ModuleType) -> None:
     _show_connector_to_scan(settings)
-    prefix = os.environ.get("HBOT_PREFIX")
+    prefix = _prefix()
     if prefix:
-        _move_folders(settings, os.path.abspath(prefix))
+        _move_folders(settings, prefix)
 
 
 def _show_connector_to_scan(settings: ModuleType) -> None:
@@ -111,14 +123,12 @@ def _show_connector_to_scan(settings: ModuleType) -> None:
 
 def _move_folders(settings: ModuleType, prefix: str) -> None:
     """Every path of Hummingbot's that is beside its package moves under ``prefix``; its own templates stay."""
-    from importlib import import_module
     from pathlib import Path
 
     root = settings.root_path()
     for constant, path in list(vars(settings).items()):
         if isinstance(path, Path) and path.is_relative_to(root) and not path.is_relative_to(root / "hummingbot"):
             setattr(settings, constant, Path(prefix) / path.relative_to(root))
-    import_module("hummingbot").set_prefix_path(prefix)
     for folder in ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data"):
         os.makedirs(os.path.join(prefix, folder), exist_ok=True)
     if prefix not in sys.path:

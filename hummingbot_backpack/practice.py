@@ -49,20 +49,26 @@ def main(folder: Path, minutes: float | None, port: int, seed: int | None) -> in
         )
         console.print(f"Local exchange: {exchange.url}   instance folder: {folder}   log: {bot.log.name}")
         try:
-            console.print("Starting Hummingbot ...")
-            bot.connect(account.keys)
-            bot.start(instance.CONFIGS / STRATEGY)
-            _watch(console, exchange, account, bot, minutes)
-        except KeyboardInterrupt:
-            pass
-        except BaseException:
-            _ignore_interrupts()
-            bot.kill()
-            raise
+            _trade(console, exchange, account, bot, minutes)
+            return _reckon(console, exchange, account, bot)
+        finally:
+            bot.kill()  # does nothing if it has stopped
+
+
+def _trade(console: Console, exchange: LocalExchange, account: Account, bot: Bot, minutes: float | None) -> None:
+    """Start the bot, watch it until the time is over or Ctrl-C, stop it."""
+    try:
+        console.print("Starting Hummingbot ...")
+        bot.connect(account.keys)
+        bot.start(instance.CONFIGS / STRATEGY)
+        _watch(console, exchange, account, bot, minutes)
+    except KeyboardInterrupt:
+        pass
+    finally:
         _ignore_interrupts()
+    if bot.running():
         console.print("Stopping: Hummingbot cancels its orders ...")
         bot.stop()
-        return _reckon(console, exchange, account, bot)
 
 
 def _watch(console: Console, exchange: LocalExchange, account: Account, bot: Bot, minutes: float | None) -> None:

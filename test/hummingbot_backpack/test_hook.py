@@ -6,7 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
@@ -120,14 +120,21 @@ def test_switched_off_the_scan_is_hummingbots_own(settings: ModuleType, monkeypa
 def test_folders_move_under_the_prefix_and_templates_stay(
     settings: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    prefixes: list[str] = []
-    monkeypatch.setitem(sys.modules, "hummingbot", SimpleNamespace(set_prefix_path=prefixes.append))
     monkeypatch.setattr(sys, "path", list(sys.path))
     instance = tmp_path / "elsewhere"
     hook._move_folders(settings, str(instance))
     assert instance / "conf" == settings.CONF_DIR_PATH
     assert tmp_path / "hummingbot" / "templates" == settings.TEMPLATE_PATH
     assert settings.KEYFILE_PREFIX == "key_file_"
-    assert prefixes == [str(instance)]
     assert sys.path[0] == str(instance)
     assert (instance / "conf" / "strategies").is_dir()
+
+
+def test_logs_and_data_move_even_if_nobody_imports_the_settings(tmp_path: Path):
+    """`hbot stop` does not, and looks for the bot's process id in the data folder."""
+    said = python(
+        "from hummingbot_backpack import hook; hook.install()",
+        "import sys, hummingbot; print(hummingbot.data_path(), 'hummingbot.client.settings' in sys.modules)",
+        HBOT_PREFIX=str(tmp_path),
+    )
+    assert said == f"{tmp_path}/data False\n"

@@ -24,7 +24,7 @@ LEVEL = {
     "backpack_auth": 5,
     "backpack_web_utils": 5,
     "backpack_stream": 6,
-    "backpack_order_book": 7,
+    "backpack_order_book": 6,
     "backpack_api_order_book_data_source": 7,
     "backpack_api_user_stream_data_source": 7,
     "backpack_exchange": 8,
@@ -38,9 +38,20 @@ IMPURE = {"aiohttp", "asyncio", "http", "logging", "os", "random", "socket", "ss
 SIMULATOR_MAY_USE = sys.stdlib_module_names | {"aiohttp", "cryptography"}
 
 
+def statements(file: Path) -> Iterator[ast.AST]:
+    """All of the file's nodes but those under `if TYPE_CHECKING`: a name in an annotation binds nothing."""
+    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        waiting.extend(ast.iter_child_nodes(node))
+
+
 def imports(file: Path) -> Iterator[str]:
     """Absolute names as they are, relative ones with their dots; `from . import x` counts as `.x`."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in statements(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -53,7 +64,7 @@ def siblings(file: Path) -> set[str]:
     """The connector's modules that this one of them imports, however it spells it."""
     package = "hummingbot.connector.exchange.backpack"
     found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in statements(file):
         if isinstance(node, ast.ImportFrom) and node.module == package:
             found |= {alias.name for alias in node.names}
     for name in imports(file):
