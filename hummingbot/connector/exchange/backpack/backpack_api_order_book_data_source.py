@@ -1,0 +1,303 @@
+"""Market data: subscribes, hands depth updates to the sequencers and does what they and the supervisor say."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBook
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
+from hummingbot.connector.exchange.backpack.errors import BackpackError, StreamLost, WireFormatError
+from hummingbot.connector.exchange.backpack.sequencer import Sequencer, Step
+from hummingbot.connector.exchange.backpack.supervision import SilenceWatch, backoff
+from hummingbot.connector.exchange.backpack.wire import (
+    DepthSnapshot,
+    DepthUpdate,
+    PublicTrade,
+    StreamRefusal,
+    Symbol,
+    TradingPair,
+    depth_stream,
+    parse_depth,
+    parse_depth_snapshot,
+    parse_public_trade,
+    trade_stream,
+)
+from hummingbot.core.data_type.common import TradeType
+from hummingbot.core.data_type.order_book import OrderBook
+from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
+from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
+
+if TYPE_CHECKING:
+    from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
+
+# A snapshot that the stream has not caught up with, or that has not caught up with the stream, is asked for again soon.
+FIRST_RESYNC_DELAY_S = 0.2
+# REST may run a little ahead of the stream: a book that "moved" gets this long to show it on the stream as well.
+CATCH_UP_S = 2.0
+SUBSCRIBED_PAIRS = "pairs"
+
+
+@dataclass
+class _Feed:
+    """One market's stream: its sequencer, how long it has been silent, and whether the book can be vouched for."""
+
+    symbol: Symbol
+    trading_pair: TradingPair
+    silence: SilenceWatch
+    sequencer: Sequencer = field(default_factory=Sequencer)
+    live: asyncio.Event = field(default_factory=asyncio.Event)
+    snapshot_id: int = -1  # of the snapshot the live book stands on
+    resync: asyncio.Task[None] | None = None
+
+    @property
+    def streams(self) -> list[str]:
+        return [depth_stream(self.symbol), trade_stream(self.symbol)]
+
+
+class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
+    def __init__(
+        self,
+        trading_pairs: list[str],
+        connector: "BackpackExchange",
+        api_factory: BackpackAPIFactory,
+        domain: str = CONSTANTS.DEFAULT_DOMAIN,
+    ):
+        super().__init__(trading_pairs)
+        self._connector = connector
+        self._api_factory = api_factory
+        self._domain = domain
+        self._stream = BackpackStream(f"{domain} market", api_factory, self.logger())
+        self._feeds: dict[Symbol, _Feed] = {}
+        self._websocket: BackpackWSAssistant | None = None
+        self._connection: asyncio.TaskGroup | None = None
+        self._order_book_create_function = BackpackOrderBook
+
+    # -- what the connector asks --------------------------------------------------------------------------------------
+
+    def is_live(self, trading_pair: str) -> bool:
+        """Whether every change the venue made to this book up to now is in, or on its way in, and none is missing."""
+        return any(feed.live.is_set() for feed in self._feeds.values() if feed.trading_pair == trading_pair)
+
+    def snapshot_id(self, trading_pair: str) -> int:
+        """The update id that the book of a live pair has to have reached, or passed, before it may be shown."""
+        return next((feed.snapshot_id for feed in self._feeds.values() if feed.trading_pair == trading_pair), -1)
+
+    async def wait_until_live(self, trading_pair: str) -> None:
+        await (await self._feed_of(trading_pair)).live.wait()
+
+    async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
+        return await self._connector.get_last_traded_prices(trading_pairs=trading_pairs)
+
+    async def get_new_order_book(self, trading_pair: str) -> OrderBook:
+        """An empty book for a live pair: its snapshot is already in the tracker's queue, ahead of its updates."""
+        await self.wait_until_live(trading_pair)
+        return self.order_book_create_function()
+
+    async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
+        """Add a pair on the open connection. True once its book is live; other pairs are not disturbed."""
+        if self._websocket is None:
+            self.logger().warning("%s was not added: the market stream is not connected, try again", trading_pair)
+            return False
+        try:
+            feed = await self._feed_of(trading_pair)
+        except KeyError:
+            self.logger().warning("%s was not added: Backpack has no such market", trading_pair)
+            return False
+        await self._stream.subscribe(self._websocket, feed.symbol, feed.streams)
+        try:
+            async with asyncio.timeout(CONSTANTS.SUBSCRIBE_TIMEOUT_S):
+                await feed.live.wait()
+        except TimeoutError:
+            self.logger().warning(
+                "%s was not added: its book did not come within %.0f s", trading_pair, CONSTANTS.SUBSCRIBE_TIMEOUT_S
+            )
+            await self.unsubscribe_from_trading_pair(trading_pair)
+            return False
+        self.add_trading_pair(trading_pair)
+        return True
+
+    async def unsubscribe_from_trading_pair(self, trading_pair: str) -> bool:
+        feed = next((feed for feed in self._feeds.values() if feed.trading_pair == trading_pair), None)
+        if feed is None:
+            return False
+        del self._feeds[feed.symbol]
+        if feed.resync is not None:
+            feed.resync.cancel()
+        self.remove_trading_pair(trading_pair)
+        if self._websocket is not None:
+            await self._stream.unsubscribe(self._websocket, feed.streams)
+        return True
+
+    # -- the connection (called in turn by listen_for_subscriptions) ---------------------------------------------------
+
+    async def _connected_websocket_assistant(self) -> BackpackWSAssistant:
+        return await self._stream.connect()
+
+    async def _subscribe_channels(self, ws: BackpackWSAssistant) -> None:
+        for trading_pair in self._trading_pairs:
+            await self._feed_of(trading_pair)
+        for feed in self._feeds.values():
+            feed.silence.heard(time.monotonic())
+        streams = [stream for feed in self._feeds.values() for stream in feed.streams]
+        await self._stream.subscribe(ws, SUBSCRIBED_PAIRS, streams)
+        self._websocket = ws
+
+    async def _process_websocket_messages(self, websocket_assistant: BackpackWSAssistant) -> None:
+        """Read until the connection is lost; everything this connection started ends with it."""
+        try:
+            async with asyncio.TaskGroup() as self._connection:
+                self._connection.create_task(self._watch_for_silence())
+                async for event in self._stream.events(websocket_assistant):
+                    match event:
+                        case Frame(stream=stream, data=data):
+                            try:
+                                self._on_frame(stream, data)
+                            except WireFormatError as error:
+                                self._stream.unreadable(error)
+                        case Subscribed(name=name):
+                            self._on_subscribed(name)
+                        case StreamRefusal(code=code, message=message):
+                            raise StreamLost(f"the venue refused a subscription: {code} {message}")
+        except BaseExceptionGroup as group:
+            raise self._stream.lost(group.exceptions[0]) from None
+
+    async def _on_order_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None = None) -> None:
+        for feed in self._feeds.values():
+            feed.live.clear()
+            feed.sequencer.reset()
+            feed.resync = None
+        self._websocket = None
+        self._stream.end()
+        await super()._on_order_stream_interruption(websocket_assistant)
+
+    def _on_subscribed(self, name: str) -> None:
+        if name == SUBSCRIBED_PAIRS:
+            self._stream.live()
+        for feed in self._feeds.values():
+            if name in (SUBSCRIBED_PAIRS, feed.symbol):
+                self._resync(feed)
+
+    def _on_frame(self, stream: str, data: Any) -> None:
+        channel = stream.partition(".")[0]
+        if channel == "depth":
+            update = parse_depth(data)
+            feed = self._feeds.get(update.symbol)
+            if feed is not None:
+                feed.silence.heard(time.monotonic())
+                self._carry_out(feed, feed.sequencer.on_update(update))
+        elif channel == "trade":
+            trade = parse_public_trade(data)
+            if trade.symbol in self._feeds:
+                self._message_queue[self._trade_messages_queue_key].put_nowait(trade)
+
+    # -- the books -----------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, feed: _Feed, step: Step) -> None:
+        """One queue for snapshots and updates keeps their order."""
+        queue = self._message_queue[self._diff_messages_queue_key]
+        if step.snapshot is not None:
+            queue.put_nowait((feed.trading_pair, step.snapshot))
+            feed.snapshot_id = step.snapshot.last_id
+            feed.live.set()
+        for update in step.updates:
+            queue.put_nowait((feed.trading_pair, update))
+        if step.resync:
+            if feed.live.is_set():
+                self.logger().info("%s: a depth update is missing; asking for a snapshot", feed.symbol)
+            self._resync(feed)
+
+    def _resync(self, feed: _Feed) -> None:
+        feed.live.clear()
+        if self._connection is not None and (feed.resync is None or feed.resync.done()):
+            feed.resync = self._connection.create_task(self._fetch_snapshots_until_live(feed))
+
+    async def _fetch_snapshots_until_live(self, feed: _Feed) -> None:
+        told = False
+        for delay_s in backoff(random.random, FIRST_RESYNC_DELAY_S):
+            try:
+                snapshot = await self._snapshot(feed.symbol)
+                step = feed.sequencer.on_snapshot(snapshot)
+                if not step.resync:
+                    self._carry_out(feed, step)
+                    return
+            except BackpackError as error:
+                if not told:
+                    self.logger().warning("%s: no snapshot of its book, trying again (%s)", feed.symbol, error)
+                told = True
+            await asyncio.sleep(delay_s)
+
+    async def _snapshot(self, symbol: Symbol, limit: str | None = None) -> DepthSnapshot:
+        """Without ``limit`` the venue sends the whole book, which is what its updates speak of."""
+        params = {"symbol": symbol} if limit is None else {"symbol": symbol, "limit": limit}
+        return parse_depth_snapshot(await self._api_factory.request(CONSTANTS.DEPTH, params=params))
+
+    async def _watch_for_silence(self) -> None:
+        """A quiet market is told from a dead feed by asking REST whether the book has moved."""
+        while True:
+            now_s = time.monotonic()
+            silent = [feed for feed in self._feeds.values() if feed.silence.seconds_left(now_s) <= 0]
+            for feed in silent:
+                await self._ensure_nothing_was_missed(feed)
+                feed.silence.heard(now_s)
+            nearest_s = min((feed.silence.seconds_left(now_s) for feed in self._feeds.values()), default=1.0)
+            await asyncio.sleep(min(max(nearest_s, 0.05), 1.0))
+
+    async def _ensure_nothing_was_missed(self, feed: _Feed) -> None:
+        silence = f"{feed.symbol}: no depth update for {feed.silence.limit_s:.0f} s"
+        try:
+            seen_id = (await self._snapshot(feed.symbol, limit="5")).last_id
+        except BackpackError as error:
+            raise StreamLost(f"{silence}, and whether its book moved cannot be asked ({error})") from None
+        if seen_id > feed.sequencer.released_id:
+            await asyncio.sleep(CATCH_UP_S)
+        if seen_id > feed.sequencer.released_id:
+            raise StreamLost(f"{silence} although its book moved")
+
+    async def _feed_of(self, trading_pair: str) -> _Feed:
+        symbol = Symbol(await self._connector.exchange_symbol_associated_to_pair(trading_pair=trading_pair))
+        if symbol not in self._feeds:
+            silence = SilenceWatch(CONSTANTS.STALE_AFTER_S, time.monotonic())
+            self._feeds[symbol] = _Feed(symbol, TradingPair(trading_pair), silence)
+        return self._feeds[symbol]
+
+    # -- messages for the tracker --------------------------------------------------------------------------------------
+
+    async def _parse_order_book_diff_message(
+        self,
+        raw_message: tuple[TradingPair, DepthSnapshot | DepthUpdate],
+        message_queue: asyncio.Queue[OrderBookMessage],
+    ) -> None:
+        trading_pair, depth = raw_message
+        is_snapshot = isinstance(depth, DepthSnapshot)
+        message_queue.put_nowait(
+            OrderBookMessage(
+                OrderBookMessageType.SNAPSHOT if is_snapshot else OrderBookMessageType.DIFF,
+                {"trading_pair": trading_pair, "update_id": depth.last_id, "bids": depth.bids, "asks": depth.asks},
+                timestamp=depth.time_s,
+            )
+        )
+
+    async def _parse_trade_message(
+        self, raw_message: PublicTrade, message_queue: asyncio.Queue[OrderBookMessage]
+    ) -> None:
+        side = TradeType.SELL if raw_message.buyer_is_maker else TradeType.BUY
+        message_queue.put_nowait(
+            OrderBookMessage(
+                OrderBookMessageType.TRADE,
+                {
+                    "trading_pair": self._feeds[raw_message.symbol].trading_pair,
+                    "trade_type": float(side.value),
+                    "trade_id": raw_message.trade_id,
+                    "price": raw_message.price,
+                    "amount": raw_message.quantity,
+                },
+                timestamp=raw_message.time_s,
+            )
+        )
+
+    async def _request_order_book_snapshots(self, output: asyncio.Queue[OrderBookMessage]) -> None:
+        """The base class refreshes books every hour; a snapshot outside the sequence would tear them."""

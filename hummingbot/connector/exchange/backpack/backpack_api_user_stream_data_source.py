@@ -1,0 +1,83 @@
+"""The private stream: orders, and balances where the venue offers them."""
+
+import asyncio
+from dataclasses import dataclass
+
+from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
+from hummingbot.connector.exchange.backpack.errors import StreamLost
+from hummingbot.connector.exchange.backpack.wire import StreamRefusal
+from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+
+ORDERS = "account.orderUpdate"
+BALANCES = "account.balanceUpdate"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The stream stands (again): what happened before it has to be asked of REST."""
+
+    with_balances: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The stream is gone: from now on things happen unseen."""
+
+
+class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
+    """Puts into its queue a ``Resumed``, then frames as ``{"stream": .., "data": ..}``, then an ``Interrupted``."""
+
+    def __init__(self, api_factory: BackpackAPIFactory, domain: str = CONSTANTS.DEFAULT_DOMAIN):
+        super().__init__()
+        self._api_factory = api_factory
+        self._stream = BackpackStream(f"{domain} private", api_factory, self.logger())
+
+    @property
+    def last_recv_time(self) -> float:
+        """Seconds; 0 until the venue has taken the subscription: Hummingbot then polls REST often, and is not ready."""
+        return super().last_recv_time if self._stream.is_live else 0
+
+    async def _connected_websocket_assistant(self) -> BackpackWSAssistant:
+        return await self._stream.connect()
+
+    async def _subscribe_channels(self, websocket_assistant: BackpackWSAssistant) -> None:
+        await self._stream.subscribe(websocket_assistant, ORDERS, [ORDERS], signed=True)
+
+    async def _process_websocket_messages(
+        self, websocket_assistant: BackpackWSAssistant, queue: asyncio.Queue[object]
+    ) -> None:
+        """Balances are asked for after orders stand, so that a refusal tells which of the two was refused."""
+        try:
+            asked = ORDERS
+            async for event in self._stream.events(websocket_assistant):
+                match event:
+                    case Frame(stream=stream, data=data):
+                        queue.put_nowait({"stream": stream, "data": data})
+                    case Subscribed(name=name) if name == ORDERS:
+                        asked = BALANCES
+                        await self._stream.subscribe(websocket_assistant, BALANCES, [BALANCES], signed=True)
+                    case Subscribed(name=name) if name == BALANCES and not self._stream.is_live:
+                        self._go_live(queue, with_balances=True)
+                    case StreamRefusal(code=code, message=message) if asked == ORDERS or self._stream.is_live:
+                        self.logger().error("The venue refused %s: %s %s. Check the API key.", ORDERS, code, message)
+                        await self._api_factory.correct_clock()
+                        raise StreamLost(f"{ORDERS} was refused: {code} {message}")
+                    case StreamRefusal(code=code, message=message):
+                        self.logger().warning(
+                            "The venue refused %s (%s %s): balances are polled instead", BALANCES, code, message
+                        )
+                        self._go_live(queue, with_balances=False)
+        except Exception as error:
+            raise self._stream.lost(error) from None
+        finally:
+            queue.put_nowait(Interrupted())
+
+    async def _on_user_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None) -> None:
+        self._stream.end()
+        await super()._on_user_stream_interruption(websocket_assistant)
+
+    def _go_live(self, queue: asyncio.Queue[object], with_balances: bool) -> None:
+        self._stream.live()
+        queue.put_nowait(Resumed(with_balances))

@@ -1,0 +1,114 @@
+"""Signing: the text the venue wants signed, and the ED25519 key that signs it (api-doc/NOTES.md, "Signatures")."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from nacl.signing import SigningKey
+
+from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.core.web_assistant.auth import AuthBase
+from hummingbot.core.web_assistant.connections.data_types import RESTRequest, WSJSONRequest, WSRequest
+
+_INSTRUCTIONS = {
+    (endpoint.method, endpoint.path): endpoint.instruction for endpoint in CONSTANTS.ENDPOINTS if endpoint.is_private
+}
+
+
+COPY_AGAIN = "Copy it again from where the exchange showed it."
+
+
+class Clock(Protocol):
+    def time(self) -> float: ...
+
+
+class InvalidKeys(ValueError):
+    """The API key or secret cannot work; the text says why, and never what they are."""
+
+
+def signing_key(api_key: str, api_secret: str) -> SigningKey:
+    """Read a key pair as Backpack hands it out: base64 of 32 bytes each.
+
+    A secret of 64 bytes (seed, then public key) is accepted if its halves belong together.
+    Raises InvalidKeys with a sentence for the person who typed it.
+    """
+    if not api_key.strip() or not api_secret.strip():
+        given, missing = ("secret", "key") if api_secret.strip() else ("key", "secret")
+        raise InvalidKeys(f"An API {given} was given without its {missing}. Enter both.")
+    public = _decoded(api_key, "key")
+    if len(public) != 32:
+        raise InvalidKeys(f"The API key should be base64 of 32 bytes, it is of {len(public)}. {COPY_AGAIN}")
+    secret = _decoded(api_secret, "secret")
+    if len(secret) not in (32, 64):
+        raise InvalidKeys(f"The API secret should be base64 of 32 bytes, it is of {len(secret)}. {COPY_AGAIN}")
+    key = SigningKey(secret[:32])
+    derived = bytes(key.verify_key)
+    if len(secret) == 64 and secret[32:] != derived:
+        raise InvalidKeys(f"The API secret's two halves do not belong together. {COPY_AGAIN}")
+    if derived != public:
+        if bytes(SigningKey(public).verify_key) == secret[:32]:
+            raise InvalidKeys("The API key and the API secret are swapped. Enter the key first, then the secret.")
+        raise InvalidKeys("The API key and the API secret do not belong to each other. Enter both from one key pair.")
+    return key
+
+
+def _decoded(text: str, what: str) -> bytes:
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidKeys(f"The API {what} is not base64 text. {COPY_AGAIN}") from None
+
+
+def canonical_text(instruction: str, parameters: Mapping[str, Any], timestamp_ms: int, window_ms: int) -> str:
+    """``instruction=..&<parameters by name>&timestamp=..&window=..``; booleans in lower case, None left out."""
+    fields = [f"instruction={instruction}"]
+    fields += [f"{name}={_rendered(parameters[name])}" for name in sorted(parameters) if parameters[name] is not None]
+    return "&".join([*fields, f"timestamp={timestamp_ms}", f"window={window_ms}"])
+
+
+def _rendered(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+class BackpackAuth(AuthBase):
+    """Signs private calls and the private subscription. The key is read once; without keys nothing can be signed."""
+
+    def __init__(self, api_key: str, api_secret: str, time_provider: Clock):
+        self._api_key = api_key.strip()
+        self._key = signing_key(api_key, api_secret) if api_key or api_secret else None
+        self._clock = time_provider
+
+    def __repr__(self) -> str:
+        return f"BackpackAuth({'with' if self._key else 'without'} keys)"
+
+    async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
+        path = urlsplit(request.url).path
+        parameters = json.loads(request.data) if request.data else dict(request.params or {})
+        timestamp_ms, signature = self._signed(_INSTRUCTIONS[(request.method, path)], parameters)
+        request.headers = {
+            **(request.headers or {}),
+            "X-Timestamp": str(timestamp_ms),
+            "X-Window": str(CONSTANTS.SIGNATURE_WINDOW_MS),
+            "X-API-Key": self._api_key,
+            "X-Signature": signature,
+        }
+        return request
+
+    async def ws_authenticate(self, request: WSRequest) -> WSRequest:
+        assert isinstance(request, WSJSONRequest)
+        timestamp_ms, signature = self._signed(CONSTANTS.SUBSCRIBE_INSTRUCTION, {})
+        window = str(CONSTANTS.SIGNATURE_WINDOW_MS)
+        request.payload = {**request.payload, "signature": [self._api_key, signature, str(timestamp_ms), window]}
+        return request
+
+    def _signed(self, instruction: str, parameters: Mapping[str, Any]) -> tuple[int, str]:
+        if self._key is None:
+            raise InvalidKeys("This needs an API key and secret: enter them with `connect backpack`.")
+        timestamp_ms = int(self._clock.time() * 1e3)
+        text = canonical_text(instruction, parameters, timestamp_ms, CONSTANTS.SIGNATURE_WINDOW_MS)
+        return timestamp_ms, base64.b64encode(self._key.sign(text.encode()).signature).decode()

@@ -1,0 +1,908 @@
+"""The Backpack connector: Hummingbot's exchange members, carried out with the modules beside this one.
+
+Two promises shape it. An order's fate is never guessed: it ends when the venue has said so, in an answer, a frame or
+its records. And what a stream may have missed is asked of REST: at every (re)connect, when a frame tells of fills that
+were not seen, and at every poll.
+"""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from async_timeout import timeout
+from bidict import bidict
+
+from hummingbot.connector.constants import s_decimal_NaN
+from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack import backpack_utils as utils
+from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
+from hummingbot.connector.exchange.backpack import wire
+from hummingbot.connector.exchange.backpack.backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
+from hummingbot.connector.exchange.backpack.backpack_api_user_stream_data_source import (
+    BALANCES,
+    BackpackAPIUserStreamDataSource,
+    Interrupted,
+    Resumed,
+)
+from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
+from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
+from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
+from hummingbot.connector.exchange.backpack.errors import (
+    BackpackError,
+    ClockSkew,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    WireFormatError,
+)
+from hummingbot.connector.exchange.backpack.orders import (
+    CLIENT_ID_REUSE_MARGIN_S,
+    ORDER_STATES,
+    client_id_of,
+    is_same_order,
+    order_update,
+    reconcile,
+    trade_update,
+)
+from hummingbot.connector.exchange.backpack.wire import (
+    Balance,
+    BookState,
+    Fill,
+    Market,
+    MarketType,
+    Order,
+    OrderEvent,
+    Side,
+)
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.core.api_throttler.data_types import RateLimit
+from hummingbot.core.data_type.cancellation_result import CancellationResult
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.trade_fee import TradeFeeBase, TradeFeeSchema
+from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
+
+Row = TypeVar("Row", Order, Fill)
+
+# What POST, or its absence from every record, has to have had time for before an order counts as never accepted: the
+# venue refuses a request older than its window, and its records may lag.
+UNKNOWN_OUTCOME_GRACE_S = CONSTANTS.SIGNATURE_WINDOW_MS / 1000 + 5.0
+# An order the venue has acknowledged cannot vanish: that none of its records has it is taken for their lag this long.
+ACKNOWLEDGED_GRACE_S = 300.0
+ABSENCES_BEFORE_FAILED = 2
+# A late frame often brings what seems missing: wait this long before asking REST.
+LATE_FRAME_S = 0.2
+# REST balances may be a little older than the stream's.
+BALANCE_LAG_S = 2.0
+# Up to so many orders are asked for one by one; more are found in the records since the oldest of them.
+FEW_ORDERS = 5
+
+
+class BackpackExchange(ExchangePyBase):
+    SHORT_POLL_INTERVAL = 5.0
+    ORDERS_POLL_INTERVAL = 10.0  # the stream is live and orders are open
+    UNSETTLED_POLL_INTERVAL = 2.0  # an order's fate is being found out
+    CHECK_INTERVAL = 60.0  # of what the streams tell as well: balances, clock
+    TRADING_RULES_INTERVAL = 5 * 60.0  # the venue's cache of them is that old (api-doc/NOTES.md, "Markets")
+
+    web_utils = web_utils
+
+    def __init__(
+        self,
+        backpack_api_key: str,
+        backpack_api_secret: str,
+        balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
+        rate_limits_share_pct: Decimal = Decimal("100"),
+        trading_pairs: list[str] | None = None,
+        trading_required: bool = True,
+        domain: str = CONSTANTS.DEFAULT_DOMAIN,
+        auto_lend_redeem: bool = True,
+    ):
+        """Empty keys make a connector for public data only.
+
+        ``auto_lend_redeem``: let orders use funds that the venue has lent out. Raises InvalidKeys.
+        """
+        self._api_key = backpack_api_key
+        self._api_secret = backpack_api_secret
+        self._domain = domain
+        self._trading_pairs = trading_pairs or []
+        self._trading_required = trading_required
+        self._auto_lend_redeem = auto_lend_redeem
+        self._markets: dict[str, Market] = {}
+        self._lent: dict[str, Decimal] = {}
+        self._unlent_available: dict[str, Decimal] = {}
+        self._balance_heard_s: dict[str, float] = {}
+        self._foreign_client_ids: frozenset[int] = frozenset()
+        self._doubts: dict[str, _Doubt] = {}  # by client order id
+        self._orders_reconciled = False
+        self._reconcile_wanted = False
+        self._reconcile_task: asyncio.Task[None] | None = None
+        self._reconcile_lock = asyncio.Lock()
+        self._update_failure_told = False
+        self._lend_failure_told = False
+        self._next_balance_check_s = 0.0
+        self._next_clock_check_s = 0.0
+        super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._set_order_book_tracker(
+            BackpackOrderBookTracker(
+                data_source=self._orderbook_ds, trading_pairs=self._trading_pairs, domain=self._domain
+            )
+        )
+        self.real_time_balance_update = False  # until the venue offers its balance stream
+
+    # -- what this connector is ---------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self._domain
+
+    @property
+    def domain(self) -> str:
+        return self._domain
+
+    @property
+    def authenticator(self) -> BackpackAuth:
+        return BackpackAuth(self._api_key, self._api_secret, time_provider=self._time_synchronizer)
+
+    @property
+    def rate_limits_rules(self) -> list[RateLimit]:
+        return CONSTANTS.RATE_LIMITS
+
+    @property
+    def client_order_id_max_length(self) -> int:
+        return CONSTANTS.MAX_CLIENT_ORDER_ID_LENGTH
+
+    @property
+    def client_order_id_prefix(self) -> str:
+        return ""  # the venue's client ids are numbers
+
+    @property
+    def trading_rules_request_path(self) -> str:
+        return CONSTANTS.MARKETS.path
+
+    @property
+    def trading_pairs_request_path(self) -> str:
+        return CONSTANTS.MARKETS.path
+
+    @property
+    def check_network_request_path(self) -> str:
+        return CONSTANTS.TIME.path
+
+    @property
+    def trading_pairs(self) -> list[str]:
+        return self._trading_pairs
+
+    @property
+    def is_cancel_request_in_exchange_synchronous(self) -> bool:
+        return True
+
+    @property
+    def is_trading_required(self) -> bool:
+        return self._trading_required
+
+    def supported_order_types(self) -> list[OrderType]:
+        return [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET]
+
+    @property
+    def status_dict(self) -> dict[str, bool]:
+        """Ready: every book is the venue's book, and every order's fate up to the stream's start is known."""
+        return super().status_dict | {
+            "order_books_initialized": self.order_book_tracker.ready
+            and all(self._is_book_current(trading_pair) for trading_pair in self._trading_pairs),
+        }
+
+    def _is_book_current(self, trading_pair: str) -> bool:
+        book = self.order_book_tracker.order_books.get(trading_pair)
+        source = self._orderbook_ds
+        return book is not None and source.is_live(trading_pair) and book.applied_id >= source.snapshot_id(trading_pair)
+
+    def _is_user_stream_initialized(self) -> bool:
+        return not self.is_trading_required or (super()._is_user_stream_initialized() and self._orders_reconciled)
+
+    # -- how it is put together (called by the base class's constructor) ----------------------------------------------
+
+    def _create_web_assistants_factory(self) -> web_utils.BackpackAPIFactory:
+        return web_utils.build_api_factory(self._throttler, self._time_synchronizer, self._domain, self._auth)
+
+    def _create_order_book_data_source(self) -> BackpackAPIOrderBookDataSource:
+        return BackpackAPIOrderBookDataSource(
+            trading_pairs=self._trading_pairs,
+            connector=self,
+            api_factory=self._web_assistants_factory,
+            domain=self._domain,
+        )
+
+    def _create_user_stream_data_source(self) -> BackpackAPIUserStreamDataSource:
+        return BackpackAPIUserStreamDataSource(api_factory=self._web_assistants_factory, domain=self._domain)
+
+    async def start_network(self) -> None:
+        self._orders_reconciled = False
+        self._next_balance_check_s = self._next_clock_check_s = 0.0
+        await super().start_network()
+
+    async def stop_network(self) -> None:
+        if self._reconcile_task is not None:
+            self._reconcile_task.cancel()
+            self._reconcile_task = None
+        await super().stop_network()
+
+    def restore_tracking_states(self, saved_states: Mapping[str, Any]) -> None:
+        """Orders that were being submitted when the bot stopped may or may not have arrived."""
+        super().restore_tracking_states(saved_states)
+        for order in self._order_tracker.active_orders.values():
+            if order.exchange_order_id is None:
+                self._doubts[order.client_order_id] = _Doubt(time.monotonic())
+
+    async def _request(
+        self, endpoint: Endpoint, params: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Any:
+        return await self._web_assistants_factory.request(endpoint, params=params, body=body)
+
+    # -- clock and connectivity ---------------------------------------------------------------------------------------
+
+    async def _make_network_check_request(self) -> None:
+        """Hummingbot asks every 10 s whether the venue can be reached: asking for the time serves two purposes."""
+        await self._update_time_synchronizer_from_venue()
+
+    async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
+        if time.monotonic() < self._next_clock_check_s:
+            return
+        try:
+            await self._update_time_synchronizer_from_venue()
+        except BackpackError as error:
+            self.logger().debug("clock not compared with the venue's: %s", error)
+
+    async def _update_time_synchronizer_from_venue(self) -> None:
+        before_ms = time.perf_counter() * 1e3
+        server_ms = await self._web_assistants_factory.server_time_ms()
+        after_ms = time.perf_counter() * 1e3
+        self._time_synchronizer.add_time_offset_ms_sample(server_ms - (before_ms + after_ms) / 2)
+        self._next_clock_check_s = time.monotonic() + self.CHECK_INTERVAL
+
+    def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
+        return isinstance(request_exception, ClockSkew)
+
+    def _is_order_not_found_during_status_update_error(self, status_update_exception: Exception) -> bool:
+        return isinstance(status_update_exception, NotFound)
+
+    def _is_order_not_found_during_cancelation_error(self, cancelation_exception: Exception) -> bool:
+        return isinstance(cancelation_exception, NotFound)
+
+    # -- markets, prices, fees ----------------------------------------------------------------------------------------
+
+    async def _make_trading_rules_request(self) -> Any:
+        return await self._request(CONSTANTS.MARKETS)
+
+    async def _make_trading_pairs_request(self) -> Any:
+        return await self._request(CONSTANTS.MARKETS)
+
+    def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
+        markets = self._readable_markets(exchange_info)
+        self._set_trading_pair_symbol_map(
+            bidict({market.symbol: wire.trading_pair_of(market.base, market.quote) for market in markets})
+        )
+
+    async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
+        markets = self._readable_markets(exchange_info_dict, tell=True)
+        self._markets = {wire.trading_pair_of(market.base, market.quote): market for market in markets}
+        return [
+            TradingRule(
+                trading_pair=trading_pair,
+                min_order_size=market.min_quantity,
+                max_order_size=market.max_quantity or Decimal("1e56"),  # TradingRule's own "no limit"
+                min_price_increment=market.tick_size,
+                min_base_amount_increment=market.step_size,
+            )
+            for trading_pair, market in self._markets.items()
+        ]
+
+    def _readable_markets(self, rows: Any, tell: bool = False) -> list[Market]:
+        """Spot markets that the venue shows; one it describes in a new way must not hide the others."""
+        markets, unreadable = wire.parse_readable(rows, wire.parse_market, "markets")
+        if tell and unreadable:
+            self.logger().error("%d markets cannot be read and are skipped: %s", len(unreadable), unreadable[0])
+        return [market for market in markets if market.market_type is MarketType.SPOT and market.visible]
+
+    async def get_all_pairs_prices(self) -> list[dict[str, str]]:
+        """``[{"symbol": "SOL_USDC", "lastPrice": "150.1"}, ..]``, for Hummingbot's rate source."""
+        return [{"symbol": t.symbol, "lastPrice": wire.decimal_text(t.last_price)} for t in await self._tickers()]
+
+    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
+        """Last price by pair, all from one request. A pair without a ticker (a market nobody has traded in for a while)
+        keeps its last known price or gets its mid price; NaN with neither, or Hummingbot asks again at once, for ever."""
+        last_prices = {ticker.symbol: float(ticker.last_price) for ticker in await self._tickers()}
+        prices = {}
+        for trading_pair in trading_pairs:
+            symbol = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+            prices[trading_pair] = last_prices.get(symbol) or self._own_price(trading_pair)
+        return prices
+
+    async def _tickers(self) -> list[wire.Ticker]:
+        return wire.parse_readable(await self._request(CONSTANTS.TICKERS), wire.parse_ticker, "tickers")[0]
+
+    def _own_price(self, trading_pair: str) -> float:
+        book = self.order_book_tracker.order_books.get(trading_pair)
+        if book is None:
+            return math.nan
+        if book.last_trade_price > 0:
+            return book.last_trade_price
+        bid, ask = next(book.bid_entries(), None), next(book.ask_entries(), None)
+        return (bid.price + ask.price) / 2 if bid and ask else math.nan
+
+    async def _update_trading_fees(self) -> None:
+        """The account's own tier, which every reader of the fee schema then sees."""
+        fees = wire.parse_account_fees(await self._request(CONSTANTS.ACCOUNT))
+        self._trade_fee_schema = TradeFeeSchema(
+            maker_percent_fee_decimal=fees.spot_maker,
+            taker_percent_fee_decimal=fees.spot_taker,
+            buy_percent_fee_deducted_from_returns=utils.DEFAULT_FEES.buy_percent_fee_deducted_from_returns,
+        )
+
+    def _get_fee(
+        self,
+        base_currency: str,
+        quote_currency: str,
+        order_type: OrderType,
+        order_side: TradeType,
+        amount: Decimal,
+        price: Decimal = s_decimal_NaN,
+        is_maker: bool | None = None,
+    ) -> TradeFeeBase:
+        maker = order_type is OrderType.LIMIT_MAKER if is_maker is None else is_maker
+        schema = self.trade_fee_schema()
+        percent = schema.maker_percent_fee_decimal if maker else schema.taker_percent_fee_decimal
+        return TradeFeeBase.new_spot_fee(fee_schema=schema, trade_type=order_side, percent=percent)
+
+    # -- placing ------------------------------------------------------------------------------------------------------
+
+    def buy(
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType = OrderType.LIMIT,
+        price: Decimal = s_decimal_NaN,
+        **kwargs: Any,
+    ) -> str:
+        return self._start_order(TradeType.BUY, trading_pair, amount, order_type, price, **kwargs)
+
+    def sell(
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType = OrderType.LIMIT,
+        price: Decimal = s_decimal_NaN,
+        **kwargs: Any,
+    ) -> str:
+        return self._start_order(TradeType.SELL, trading_pair, amount, order_type, price, **kwargs)
+
+    def _start_order(
+        self,
+        trade_type: TradeType,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> str:
+        if trading_pair not in self._trading_rules:
+            known = "its trading rules are not loaded yet" if not self._trading_rules else "Backpack has no such market"
+            raise ValueError(f"{trading_pair}: {known}. The order was not created.")
+        order_id = self._new_client_order_id()
+        if order_type is OrderType.MARKET and (price is None or price.is_nan()):
+            price = self.get_price(trading_pair, trade_type is TradeType.BUY)  # what it will about cost
+        safe_ensure_future(
+            self._create_order(
+                trade_type=trade_type,
+                order_id=order_id,
+                trading_pair=trading_pair,
+                amount=amount,
+                order_type=order_type,
+                price=price,
+                **kwargs,
+            )
+        )
+        return order_id
+
+    def _new_client_order_id(self) -> str:
+        """A number no order on this account is known to have: other bots draw from the same 2**32."""
+        while True:
+            number = secrets.randbelow(wire.MAX_CLIENT_ID) + 1
+            if number not in self._foreign_client_ids and str(number) not in self._order_tracker.all_fillable_orders:
+                return str(number)
+
+    async def _place_order(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> tuple[str, float]:
+        placed = await self._submit(order_id, trading_pair, amount, trade_type, order_type, price)
+        return placed.order_id, placed.created_s
+
+    async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
+        """The answer's own status counts: an order may be filled, or expired, before it is heard of."""
+        placed = await self._submit(
+            order.client_order_id, order.trading_pair, order.amount, order.trade_type, order.order_type, order.price
+        )
+        await self._take_note(order, placed, self.current_timestamp)
+        return placed.order_id
+
+    async def _submit(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal,
+    ) -> Order:
+        is_limit = order_type.is_limit_type()
+        self._ensure_allowed(trading_pair, order_type, amount, price)
+        body = wire.new_order(
+            symbol=wire.Symbol(await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)),
+            side=Side.BID if trade_type is TradeType.BUY else Side.ASK,
+            order_type=wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET,
+            quantity=amount,
+            price=price if is_limit else None,
+            client_id=int(order_id),
+            post_only=order_type is OrderType.LIMIT_MAKER,
+            redeem_lent=self._needs_lent_funds(trading_pair, trade_type, amount, price),
+        )
+        return wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+
+    def _ensure_allowed(self, trading_pair: str, order_type: OrderType, amount: Decimal, price: Decimal) -> None:
+        """What the venue's list of markets already forbids is not sent. Raises NotSent."""
+        market = self._markets.get(trading_pair)
+        if market is None:
+            return
+        refusal = None
+        if market.state in (BookState.CLOSED, BookState.CANCEL_ONLY):
+            refusal = f"the market is in state {market.state}"
+        elif market.state is BookState.POST_ONLY and order_type is not OrderType.LIMIT_MAKER:
+            refusal = "the market takes post-only orders (LIMIT_MAKER) at the moment"
+        elif market.state is BookState.LIMIT_ONLY and not order_type.is_limit_type():
+            refusal = "the market takes limit orders at the moment"
+        elif market.max_quantity is not None and amount > market.max_quantity:
+            refusal = f"the amount {amount} is above the market's maximum {market.max_quantity}"
+        elif order_type.is_limit_type() and price < market.min_price:
+            refusal = f"the price {price} is under the market's minimum {market.min_price}"
+        elif order_type.is_limit_type() and market.max_price is not None and price > market.max_price:
+            refusal = f"the price {price} is above the market's maximum {market.max_price}"
+        if refusal is not None:
+            raise NotSent(f"{trading_pair}: {refusal}. The order was not sent.")
+
+    def _needs_lent_funds(self, trading_pair: str, trade_type: TradeType, amount: Decimal, price: Decimal) -> bool:
+        base, quote = trading_pair.split("-")
+        asset, needed = (quote, amount * price) if trade_type is TradeType.BUY else (base, amount)
+        if not self._auto_lend_redeem or asset not in self._lent:
+            return False
+        return needed.is_nan() or needed > self._unlent_available.get(asset, Decimal(0))
+
+    def _on_order_failure(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
+        exception: Exception,
+        **kwargs: Any,
+    ) -> None:
+        """Only what positively did not happen is a failure; anything else stays in flight until it is found out."""
+        if isinstance(exception, (OutcomeUnknown, WireFormatError)):
+            self.logger().warning(
+                "Whether order %s (%s %s %s) was accepted is not known: %s. Finding out.",
+                order_id, trade_type.name.lower(), amount, trading_pair, exception,
+            )  # fmt: skip
+            self._doubts[order_id] = _Doubt(time.monotonic())
+            self._reconcile_soon()
+        else:
+            super()._on_order_failure(
+                order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs
+            )
+
+    # -- cancelling ---------------------------------------------------------------------------------------------------
+
+    async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
+        return await self._execute_order_cancel(tracked_order) is not None
+
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        """Ask the venue to cancel; the id if it is cancelled, or the venue has taken the request (202)."""
+        client_id = client_id_of(order)
+        if client_id is None and order.exchange_order_id is None:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: Backpack cannot know it by that id")
+            return None
+        try:
+            symbol = wire.Symbol(await self.exchange_symbol_associated_to_pair(trading_pair=order.trading_pair))
+            body = wire.cancel_order(symbol, order_id=order.exchange_order_id, client_id=client_id or 0)
+            answer = await self._request(CONSTANTS.CANCEL_ORDER, body=body)
+            await self._take_note_of_cancel(order, None if answer is None else wire.parse_order(answer))
+        except NotFound:
+            self.logger().warning(f"Failed to cancel order {order.client_order_id}: it is not open. Finding out why.")
+            await self._try_to_reconcile([order])
+            return order.client_order_id if order.is_cancelled else None
+        except BackpackError as error:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
+            self._reconcile_soon()
+            return None
+        return order.client_order_id
+
+    async def _take_note_of_cancel(self, order: InFlightOrder, cancelled: Order | None) -> None:
+        """``cancelled`` is None where the venue only said that it will (202, empty)."""
+        if cancelled is not None:
+            await self._take_note(order, cancelled, self.current_timestamp)
+        if order.is_open:
+            pending = OrderUpdate(
+                client_order_id=order.client_order_id,
+                trading_pair=order.trading_pair,
+                update_timestamp=self.current_timestamp,
+                new_state=OrderState.PENDING_CANCEL,
+            )
+            await self._order_tracker._process_order_update(pending)
+            self._reconcile_soon()
+
+    async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
+        """Cancel this bot's orders, and no others: a market in which only this bot has orders with one request, the
+        rest one by one. Says of each whether the venue has confirmed it."""
+        orders = [order for order in self.in_flight_orders.values() if not order.is_done]
+        try:
+            async with timeout(timeout_seconds):
+                await self._cancel_in_groups(orders)
+                while any(order.is_pending_cancel_confirmation for order in orders):
+                    await self._try_to_reconcile([order for order in orders if order.is_open])
+                    await self._sleep(LATE_FRAME_S)
+        except TimeoutError:
+            self.logger().error("Cancelling took longer than %.0f s; some orders may still be open.", timeout_seconds)
+        return [CancellationResult(order.client_order_id, order.is_cancelled) for order in orders]
+
+    async def _cancel_in_groups(self, orders: list[InFlightOrder]) -> None:
+        if not orders:
+            return
+        try:
+            open_orders = await self._open_orders()
+        except BackpackError as error:
+            self.logger().warning("Open orders cannot be listed (%s): cancelling one by one.", error)
+            open_orders = _Records([], complete=False)
+        single: list[InFlightOrder] = []
+        requests = []
+        for trading_pair in {order.trading_pair for order in orders}:
+            symbol = wire.symbol_of(trading_pair)
+            ours = [order for order in orders if order.trading_pair == trading_pair]
+            there = [seen for seen in open_orders.rows if seen.symbol == symbol]
+            only_ours = all(any(is_same_order(order, seen) for order in ours) for seen in there)
+            if open_orders.complete and only_ours and len(there) > 1 and len(there) == len(ours):
+                requests.append(self._cancel_market(symbol, ours))
+            else:
+                single += ours
+        await safe_gather(*requests, *(self._execute_order_cancel(order) for order in single))
+
+    async def _cancel_market(self, symbol: wire.Symbol, orders: list[InFlightOrder]) -> None:
+        try:
+            answer = await self._request(CONSTANTS.CANCEL_ORDERS, body={"symbol": symbol})
+            cancelled = [] if answer is None else wire.parse_rows(answer, wire.parse_order, "cancelled orders")
+            for order in orders:
+                await self._take_note_of_cancel(
+                    order, next((seen for seen in cancelled if is_same_order(order, seen)), None)
+                )
+        except BackpackError as error:
+            self.logger().warning("%s: cancelling all at once did not work (%s): cancelling one by one.", symbol, error)
+            await safe_gather(*(self._execute_order_cancel(order) for order in orders))
+
+    # -- what happens to orders ---------------------------------------------------------------------------------------
+
+    async def _take_note(self, order: InFlightOrder, seen: Order | OrderEvent, time_s: float) -> None:
+        """Bring ``order`` to what the venue shows of it; fills that it counts and we lack are asked for."""
+        self._doubts.pop(order.client_order_id, None)
+        update = order_update(seen, order, order.executed_amount_base, time_s)
+        if update is not None:
+            await self._order_tracker._process_order_update(update)
+        else:
+            await self._acknowledge(order, seen.order_id, time_s)
+        if order.executed_amount_base < seen.executed_quantity:
+            self._reconcile_soon()
+
+    async def _acknowledge(self, order: InFlightOrder, exchange_order_id: str, time_s: float) -> None:
+        """An order is created before it is filled, in whatever order the news comes."""
+        if order.is_pending_create:
+            created = OrderUpdate(
+                client_order_id=order.client_order_id,
+                exchange_order_id=exchange_order_id,
+                trading_pair=order.trading_pair,
+                update_timestamp=time_s,
+                new_state=OrderState.OPEN,
+            )
+            await self._order_tracker._process_order_update(created)
+
+    async def _tell_fill(self, order: InFlightOrder, trade: TradeUpdate) -> None:
+        await self._acknowledge(order, trade.exchange_order_id, trade.fill_timestamp)
+        self._order_tracker.process_trade_update(trade)
+
+    def _tracked(self, seen: OrderEvent) -> InFlightOrder | None:
+        """Our order that a frame tells of: by client id, else by the venue's id, among all that can still be filled."""
+        tracker = self._order_tracker
+        if seen.client_id is not None:
+            key = str(seen.client_id)
+            order = tracker.fetch_tracked_order(key) or tracker.fetch_cached_order(key) or tracker.fetch_lost_order(key)
+            if order is not None and is_same_order(order, seen):
+                return order
+        return tracker.all_fillable_orders_by_exchange_order_id.get(seen.order_id)
+
+    # -- the private stream -------------------------------------------------------------------------------------------
+
+    async def _user_stream_event_listener(self) -> None:
+        async for message in self._iter_user_event_queue():
+            try:
+                await self._on_user_message(message)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # What the frame would have told is asked of REST; the stream goes on.
+                self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
+                self._reconcile_soon()
+
+    async def _on_user_message(self, message: object) -> None:
+        if isinstance(message, Resumed):
+            self.real_time_balance_update = message.with_balances
+            self._orders_reconciled = False
+            self._next_balance_check_s = 0.0
+            self._reconcile_soon()
+        elif isinstance(message, Interrupted):
+            self.real_time_balance_update = False
+        else:
+            frame = wire.parse_frame(message)
+            if isinstance(frame, wire.StreamRefusal):
+                raise WireFormatError(f"unexpected refusal {frame.code} {frame.message}")
+            stream, data = frame
+            if stream == BALANCES:
+                self._on_balance(wire.parse_balance_event(data))
+            else:
+                await self._on_order_event(wire.parse_order_event(data))
+
+    async def _on_order_event(self, event: OrderEvent) -> None:
+        order = self._tracked(event)
+        if order is None:
+            return
+        if event.fill is not None and event.fill.trade_id is not None:
+            await self._tell_fill(order, trade_update(event.fill, order))
+        elif event.fill is not None:
+            self._reconcile_soon()  # a fill of the venue's own making: taken from the history only
+        if event.expiry_reason is not None:
+            self.logger().info("Order %s expired: %s", order.client_order_id, event.expiry_reason)
+        await self._take_note(order, event, event.time_s)
+
+    # -- balances -----------------------------------------------------------------------------------------------------
+
+    def _on_balance(self, balance: Balance) -> None:
+        self._balance_heard_s[balance.asset] = time.monotonic()
+        self._set_balance(balance)
+
+    def _set_balance(self, balance: Balance) -> None:
+        """Total and available include what is lent out, if orders may use it."""
+        asset = balance.asset
+        lent = self._lent.get(asset, Decimal(0))
+        self._unlent_available[asset] = balance.available
+        self._account_balances[asset] = balance.available + balance.locked + balance.staked + lent
+        self._account_available_balances[asset] = balance.available + (lent if self._auto_lend_redeem else 0)
+
+    async def _update_balances(self) -> None:
+        asked_s = time.monotonic()
+        balances = {balance.asset: balance for balance in wire.parse_balances(await self._request(CONSTANTS.CAPITAL))}
+        await self._update_lent()
+        for asset in self._lent.keys() - balances.keys():
+            balances[asset] = Balance(asset, available=Decimal(0), locked=Decimal(0), staked=Decimal(0))
+        for asset, balance in balances.items():
+            # REST may lag the stream, so what was heard around the time of asking is newer than the answer.
+            if self._balance_heard_s.get(asset, -math.inf) < asked_s - BALANCE_LAG_S:
+                self._set_balance(balance)
+        for asset in self._account_balances.keys() - balances.keys():
+            for table in (self._account_balances, self._account_available_balances, self._unlent_available):
+                table.pop(asset, None)
+        self._next_balance_check_s = time.monotonic() + self.CHECK_INTERVAL
+
+    async def _update_lent(self) -> None:
+        try:
+            self._lent = wire.parse_lent(await self._request(CONSTANTS.LEND_POSITIONS))
+            self._lend_failure_told = False
+        except BackpackError as error:
+            if not self._lend_failure_told:
+                self.logger().warning("Lent balances cannot be refreshed, the last known ones stay: %s", error)
+            self._lend_failure_told = True
+
+    async def _update_all_balances(self) -> None:
+        await self._update_balances()
+        if not self.real_time_balance_update:
+            # Hummingbot then estimates what is available from the orders that changed since this moment.
+            self._in_flight_orders_snapshot = {key: copy(order) for key, order in self.in_flight_orders.items()}
+            self._in_flight_orders_snapshot_timestamp = self.current_timestamp
+
+    # -- reconciliation -----------------------------------------------------------------------------------------------
+
+    def _get_poll_interval(self, timestamp: float) -> float:
+        if not self._is_user_stream_initialized():
+            return self.SHORT_POLL_INTERVAL
+        if self._doubts:
+            return self.UNSETTLED_POLL_INTERVAL
+        return self.ORDERS_POLL_INTERVAL if self._order_tracker.active_orders else self.CHECK_INTERVAL
+
+    async def _status_polling_loop_fetch_updates(self) -> None:
+        """One warning for each episode of not being able to ask."""
+        try:
+            await self._update_order_status()
+            if not self.real_time_balance_update or time.monotonic() >= self._next_balance_check_s:
+                await self._update_all_balances()
+            self._update_failure_told = False
+        except BackpackError as error:
+            if not self._update_failure_told:
+                self.logger().warning("Backpack cannot be asked about orders and balances, trying on: %s", error)
+            self._update_failure_told = True
+
+    def _reconcile_soon(self) -> None:
+        self._reconcile_wanted = True
+        if self._reconcile_task is None or self._reconcile_task.done():
+            self._reconcile_task = safe_ensure_future(self._reconcile_while_wanted())
+
+    async def _reconcile_while_wanted(self) -> None:
+        while self._reconcile_wanted:
+            await self._sleep(LATE_FRAME_S)
+            self._reconcile_wanted = False
+            await self._status_polling_loop_fetch_updates()
+
+    async def _update_order_status(self) -> None:
+        await self._reconcile(list(self._order_tracker.active_orders.values()))
+        self._orders_reconciled = True
+
+    async def _update_lost_orders_status(self) -> None:
+        await self._try_to_reconcile(list(self._order_tracker.lost_orders.values()))
+
+    async def _try_to_reconcile(self, orders: list[InFlightOrder]) -> None:
+        try:
+            await self._reconcile(orders)
+        except BackpackError as error:
+            self.logger().debug("orders not reconciled, the next poll will: %s", error)
+
+    async def _reconcile(self, orders: list[InFlightOrder]) -> None:
+        """Ask the venue's records about ``orders``: one list of what is open, then history and fills of those that it
+        does not explain. Raises BackpackError if a record cannot be had; nothing is concluded from that."""
+        async with self._reconcile_lock:
+            tracked = self._order_tracker.all_updatable_orders
+            self._doubts = {key: doubt for key, doubt in self._doubts.items() if key in tracked}
+            orders = [order for order in orders if not self._is_being_submitted(order)]
+            if not orders:
+                return
+            open_orders = await self._open_orders()
+            closed = [order for order in orders if open_orders.of(order) is None]
+            history = await self._records(CONSTANTS.ORDER_HISTORY, wire.parse_order, closed)
+            seen = {order.client_order_id: open_orders.of(order) or history.of(order) for order in orders}
+            short = [order for order in orders if _lacks_fills(order, seen[order.client_order_id])]
+            fills = await self._records(CONSTANTS.FILL_HISTORY, wire.parse_fill, short)
+            for order in orders:
+                verdict = reconcile(order, open_orders.of(order), history.of(order), fills.rows, self._now_s())
+                for trade in verdict.trade_updates:
+                    await self._tell_fill(order, trade)
+                if verdict.order_update is not None:
+                    await self._order_tracker._process_order_update(verdict.order_update)
+                if verdict.found and verdict.complete:
+                    self._doubts.pop(order.client_order_id, None)
+                elif verdict.found:
+                    self._doubts.setdefault(order.client_order_id, _Doubt(time.monotonic()))
+                elif open_orders.complete and history.complete and fills.complete:
+                    self._on_absence(order)
+
+    def _is_being_submitted(self, order: InFlightOrder) -> bool:
+        return order.exchange_order_id is None and order.client_order_id not in self._doubts
+
+    def _on_absence(self, order: InFlightOrder) -> None:
+        """None of the venue's records has the order: it was never accepted, or they lag. Time tells."""
+        doubt = self._doubts.setdefault(order.client_order_id, _Doubt(time.monotonic()))
+        doubt.absences += 1
+        grace_s = UNKNOWN_OUTCOME_GRACE_S if order.exchange_order_id is None else ACKNOWLEDGED_GRACE_S
+        if doubt.absences >= ABSENCES_BEFORE_FAILED and time.monotonic() - doubt.since_s >= grace_s:
+            del self._doubts[order.client_order_id]
+            reason = NotFound("", "Backpack has no record of this order: it was not accepted")
+            self._update_order_after_failure(order.client_order_id, order.trading_pair, reason)
+
+    async def _open_orders(self) -> "_Records[Order]":
+        rows, unreadable = wire.parse_readable(await self._request(CONSTANTS.OPEN_ORDERS), wire.parse_order, "orders")
+        ours = self._order_tracker.all_updatable_orders
+        self._foreign_client_ids = frozenset(
+            row.client_id for row in rows if row.client_id is not None and str(row.client_id) not in ours
+        )
+        return _Records(rows, complete=not unreadable)
+
+    async def _records(
+        self, endpoint: Endpoint, parse: Callable[[Any], Row], orders: Sequence[InFlightOrder]
+    ) -> "_Records[Row]":
+        """All rows of a history that can concern ``orders``: a few are asked for by id, many by when they began."""
+        if len(orders) <= FEW_ORDERS and all(order.exchange_order_id for order in orders):
+            pages = [await self._pages(endpoint, parse, order_id=order.exchange_order_id) for order in orders]
+        else:
+            oldest_s = min(order.creation_timestamp for order in orders) - CLIENT_ID_REUSE_MARGIN_S
+            pages = [await self._pages(endpoint, parse, since_s=oldest_s)]
+        return _Records([row for page in pages for row in page.rows], complete=all(page.complete for page in pages))
+
+    async def _pages(
+        self,
+        endpoint: Endpoint,
+        parse: Callable[[Any], Row],
+        *,
+        order_id: str | None = None,
+        since_s: float = -math.inf,
+    ) -> "_Records[Row]":
+        """Newest first, so that a row added meanwhile shifts the pages without hiding any."""
+        records: _Records[Row] = _Records([], complete=True)
+        while True:
+            params = {"limit": str(CONSTANTS.HISTORY_PAGE), "offset": str(records.length)}
+            if order_id is not None:
+                params["orderId"] = order_id
+            answer = await self._request(endpoint, params=params)
+            rows, unreadable = wire.parse_readable(answer, parse, endpoint.path)
+            records.add(rows, unreadable)
+            if len(answer) < CONSTANTS.HISTORY_PAGE or (rows and _time_s(rows[-1]) < since_s):
+                return records
+
+    async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
+        fills = await self._records(CONSTANTS.FILL_HISTORY, wire.parse_fill, [order])
+        return reconcile(order, None, None, fills.rows, self._now_s()).trade_updates
+
+    async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
+        """The state the venue shows; the order's own if that is no news. Raises NotFound."""
+        open_orders = await self._open_orders()
+        history = await self._records(CONSTANTS.ORDER_HISTORY, wire.parse_order, [tracked_order])
+        seen = open_orders.of(tracked_order) or history.of(tracked_order)
+        if seen is None:
+            raise NotFound("", f"Backpack has no record of order {tracked_order.client_order_id}")
+        return OrderUpdate(
+            client_order_id=tracked_order.client_order_id,
+            exchange_order_id=seen.order_id,
+            trading_pair=tracked_order.trading_pair,
+            update_timestamp=self._now_s(),
+            new_state=ORDER_STATES[seen.status],
+        )
+
+    def _now_s(self) -> float:
+        return time.time() if math.isnan(self.current_timestamp) else self.current_timestamp
+
+
+@dataclass
+class _Doubt:
+    """An order whose fate is being found out: since when, and how often the venue's records did not have it."""
+
+    since_s: float
+    absences: int = 0
+
+
+@dataclass
+class _Records(Generic[Row]):
+    """Rows of one of the venue's records; not ``complete`` if some could not be read, so that absence means nothing."""
+
+    rows: list[Row]
+    complete: bool
+    length: int = 0  # rows asked for so far, readable or not
+
+    def add(self, rows: list[Row], unreadable: list[WireFormatError]) -> None:
+        self.rows += rows
+        self.length += len(rows) + len(unreadable)
+        self.complete = self.complete and not unreadable
+
+    def of(self, order: InFlightOrder) -> Row | None:
+        return next((row for row in self.rows if is_same_order(order, row)), None)
+
+
+def _lacks_fills(order: InFlightOrder, seen: Order | None) -> bool:
+    return seen is None or seen.executed_quantity > order.executed_amount_base
+
+
+def _time_s(row: Order | Fill) -> float:
+    return row.created_s if isinstance(row, Order) else row.time_s

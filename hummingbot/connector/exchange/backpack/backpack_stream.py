@@ -1,0 +1,122 @@
+"""A websocket kept alive: it connects with backoff, knows when its subscriptions stand and tells the operator once."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Pong
+from hummingbot.connector.exchange.backpack.errors import StreamLost, WireFormatError
+from hummingbot.connector.exchange.backpack.supervision import StreamState, StreamSupervisor
+from hummingbot.connector.exchange.backpack.wire import Json, StreamRefusal, decode, parse_frame, subscribe, unsubscribe
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.logger import HummingbotLogger
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The venue has read the subscription that was sent under this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    stream: str
+    data: Json
+
+
+StreamEvent = Subscribed | Frame | StreamRefusal
+
+
+class BackpackStream:
+    """One connection at a time, for a data source: ``connect``, ``subscribe``, then read ``events`` until StreamLost.
+
+    The operator gets one line when the stream is lost (or cannot be had) and one when it is live again.
+    """
+
+    def __init__(self, name: str, api_factory: BackpackAPIFactory, logger: HummingbotLogger):
+        self._name = name
+        self._api_factory = api_factory
+        self._logger = logger
+        self._supervisor = StreamSupervisor(random.random, time.monotonic())
+        self._loss_told = False
+        self._unreadable_told: set[str] = set()
+
+    @property
+    def is_live(self) -> bool:
+        return self._supervisor.state is StreamState.LIVE
+
+    async def connect(self) -> BackpackWSAssistant:
+        """Wait as long as the backoff says, then connect; again until it works."""
+        while True:
+            await asyncio.sleep(self._supervisor.seconds_until_retry(time.monotonic()))
+            self._supervisor.on_connecting(time.monotonic())
+            websocket = await self._api_factory.get_ws_assistant()
+            try:
+                async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
+                    await websocket.connect(
+                        ws_url=self._api_factory.venue.ws_url,
+                        ping_timeout=CONSTANTS.HEARTBEAT_S,
+                        max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
+                    )
+                return websocket
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                (self._logger.debug if self._loss_told else self._logger.warning)(str(self.lost(error)))
+
+    async def subscribe(
+        self, websocket: BackpackWSAssistant, name: str, streams: Sequence[str], *, signed: bool = False
+    ) -> None:
+        """Ask for ``streams``; ``Subscribed(name)`` follows among the events, or a StreamRefusal before it."""
+        await websocket.send(WSJSONRequest(payload=subscribe(streams), is_auth_required=signed))
+        await websocket.ping(name.encode())
+
+    async def unsubscribe(self, websocket: BackpackWSAssistant, streams: Sequence[str]) -> None:
+        await websocket.send(WSJSONRequest(payload=unsubscribe(streams)))
+
+    def live(self) -> None:
+        """What the data source needs is subscribed."""
+        told = self._supervisor.on_live(time.monotonic())
+        self._loss_told = False
+        self._unreadable_told.clear()
+        self._logger.info("%s stream live (attempt %d, %.1f s down)", self._name, told.attempts, told.down_s)
+
+    def lost(self, reason: BaseException) -> StreamLost:
+        """The connection is over. The exception to raise is the operator's line: Hummingbot's loop logs its text."""
+        if not isinstance(reason, (OSError, TimeoutError, aiohttp.ClientError, aiohttp.WebSocketError)):
+            self._logger.error("%s stream: unexpected error", self._name, exc_info=reason)
+        told = self._supervisor.on_lost(time.monotonic())
+        self._loss_told = True
+        words = str(reason) or type(reason).__name__
+        return StreamLost(
+            f"{self._name} stream lost after {told.uptime_s:.0f} s: {words}; next attempt in {told.retry_in_s:.1f} s"
+        )
+
+    def end(self) -> None:
+        """The connection is over in whatever way, also while subscribing or because Hummingbot stops."""
+        if self._supervisor.state is not StreamState.WAITING:
+            self._supervisor.on_lost(time.monotonic())
+
+    async def events(self, websocket: BackpackWSAssistant) -> AsyncIterator[StreamEvent]:
+        """What arrives, read. An unreadable frame is told once a connection and skipped: what it carried is found out
+        by whoever keeps count (the sequencer, the reconciliation)."""
+        async for response in websocket.iter_messages():
+            if isinstance(response.data, Pong):
+                yield Subscribed(response.data.payload.decode(errors="replace"))
+                continue
+            try:
+                frame = parse_frame(decode(response.data, f"{self._name} frame"))
+            except WireFormatError as error:
+                self.unreadable(error)
+                continue
+            yield frame if isinstance(frame, StreamRefusal) else Frame(*frame)
+        raise StreamLost("closed by this side")
+
+    def unreadable(self, error: WireFormatError) -> None:
+        if str(error) not in self._unreadable_told and len(self._unreadable_told) < 10:
+            self._unreadable_told.add(str(error))
+            self._logger.error("%s stream: a frame was skipped: %s", self._name, error)

@@ -1,0 +1,244 @@
+"""One way to the venue: where it is, how a request is sent, and what its answer or silence means."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from os import environ
+from typing import Any
+
+import aiohttp
+from aiohttp import WSMessage, WSMsgType
+
+from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
+from hummingbot.connector.exchange.backpack.errors import (
+    ClockSkew,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    WireFormatError,
+    error_of,
+)
+from hummingbot.connector.exchange.backpack.supervision import backoff
+from hummingbot.connector.exchange.backpack.wire import decode
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
+from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.web_assistant.auth import AuthBase
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, RESTResponse, WSResponse
+from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+# Calls that may be sent again after a 429: repeating them changes nothing.
+_REPEATABLE = frozenset({RESTMethod.GET, RESTMethod.DELETE})
+_TRIES_WHEN_RATE_LIMITED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """Where an exchange listens, without a slash at the end."""
+
+    rest_url: str
+    ws_url: str
+
+
+def venue_of(domain: str) -> Venue:
+    """The real exchange, or the local one at the address in BACKPACK_LOCAL_URL (http://host:port)."""
+    if domain == CONSTANTS.DEFAULT_DOMAIN:
+        return Venue(CONSTANTS.REST_URL, CONSTANTS.WS_URL)
+    if domain != CONSTANTS.LOCAL_DOMAIN:
+        known = f"{CONSTANTS.DEFAULT_DOMAIN!r} or {CONSTANTS.LOCAL_DOMAIN!r}"
+        raise ValueError(f"Unknown domain {domain!r}: expected {known}.")
+    rest_url = environ.get(CONSTANTS.LOCAL_URL_VARIABLE, CONSTANTS.LOCAL_URL).rstrip("/")
+    if not rest_url.startswith(("http://", "https://")):
+        raise ValueError(f"{CONSTANTS.LOCAL_URL_VARIABLE} should be like {CONSTANTS.LOCAL_URL}, was {rest_url!r}.")
+    return Venue(rest_url, f"ws{rest_url.removeprefix('http')}/ws")
+
+
+def public_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> str:
+    return venue_of(domain).rest_url + path_url
+
+
+private_rest_url = public_rest_url
+
+
+def create_throttler() -> AsyncThrottler:
+    return AsyncThrottler(CONSTANTS.RATE_LIMITS)
+
+
+async def get_current_server_time(
+    throttler: AsyncThrottler | None = None, domain: str = CONSTANTS.DEFAULT_DOMAIN
+) -> float:
+    """The venue's clock in milliseconds."""
+    return await build_api_factory(throttler, domain=domain).server_time_ms()
+
+
+def build_api_factory(
+    throttler: AsyncThrottler | None = None,
+    time_synchronizer: TimeSynchronizer | None = None,
+    domain: str = CONSTANTS.DEFAULT_DOMAIN,
+    auth: AuthBase | None = None,
+) -> "BackpackAPIFactory":
+    return BackpackAPIFactory(
+        throttler or create_throttler(), time_synchronizer or TimeSynchronizer(), venue_of(domain), auth
+    )
+
+
+class _Pause:
+    """How long one class of calls keeps still after a 429; longer each time until a call gets through."""
+
+    def __init__(self) -> None:
+        self._delays: Iterator[float] | None = None
+        self._until_s = 0.0
+
+    def extend(self) -> None:
+        self._delays = self._delays or backoff(random.random)
+        self._until_s = time.monotonic() + next(self._delays)
+
+    def end(self) -> None:
+        self._delays = None
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self._until_s - time.monotonic())
+
+
+class BackpackAPIFactory(WebAssistantsFactory):
+    """Hummingbot's factory of assistants, plus ``request``: the only function that sends a REST call to the venue."""
+
+    def __init__(
+        self,
+        throttler: AsyncThrottler,
+        time_synchronizer: TimeSynchronizer,
+        venue: Venue,
+        auth: AuthBase | None = None,
+    ):
+        super().__init__(throttler=throttler, auth=auth)
+        self.venue = venue
+        self._time_synchronizer = time_synchronizer
+        self._pauses: dict[str, _Pause] = {}
+
+    async def get_ws_assistant(self) -> "BackpackWSAssistant":
+        stock = await self._connections_factory.get_ws_connection()
+        return BackpackWSAssistant(BackpackWSConnection(stock._client_session), auth=self._auth)
+
+    async def request(
+        self, endpoint: Endpoint, params: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Send one call and return its answer as JSON, None if it has no body.
+
+        Raises what ``errors`` lists: NotSent, OutcomeUnknown, RateLimited, Rejected, NotFound, WireFormatError; a
+        ClockSkew only if it comes again after the clock was corrected.
+        """
+        if endpoint.is_private:
+            await self._time_synchronizer.update_server_time_if_not_initialized(self.server_time_ms())
+        tries = 0
+        clock_corrected = False
+        while True:
+            try:
+                return await self._request_once(endpoint, params, body)
+            except ClockSkew:
+                if clock_corrected:
+                    raise
+                clock_corrected = True
+                await self.correct_clock()
+            except RateLimited:
+                tries += 1
+                if endpoint.method not in _REPEATABLE or tries == _TRIES_WHEN_RATE_LIMITED:
+                    raise
+
+    async def correct_clock(self) -> None:
+        """Forget what was known of the venue's clock and ask it anew."""
+        self._time_synchronizer.clear_time_offset_ms_samples()
+        await self._time_synchronizer.update_server_time_offset_with_time_provider(self.server_time_ms())
+
+    async def server_time_ms(self) -> float:
+        answer = await self._request_once(CONSTANTS.TIME, None, None)
+        if isinstance(answer, bool) or not isinstance(answer, int):
+            raise WireFormatError(f"server time: expected milliseconds, was {type(answer).__name__}")
+        return float(answer)
+
+    async def _request_once(
+        self, endpoint: Endpoint, params: Mapping[str, str] | None, body: Mapping[str, Any] | None
+    ) -> Any:
+        name = endpoint.limit_id
+        pause = self._pauses.setdefault(endpoint.pool, _Pause())
+        if endpoint is CONSTANTS.PLACE_ORDER and pause.seconds_left:
+            # An order that waited would go out at a price that was right a minute ago.
+            raise NotSent(f"{name}: the venue's rate limit was hit, no orders for another {pause.seconds_left:.0f} s")
+        await asyncio.sleep(pause.seconds_left)
+        request = RESTRequest(
+            method=endpoint.method,
+            url=self.venue.rest_url + endpoint.path,
+            params=params,
+            data=None if body is None else json.dumps(body),
+            headers={} if body is None else {"Content-Type": "application/json; charset=utf-8"},
+            is_auth_required=endpoint.is_private,
+        )
+        assistant = await self.get_rest_assistant()
+        async with self._throttler.execute_task(name):
+            try:
+                async with asyncio.timeout(CONSTANTS.REQUEST_TIMEOUT_S):
+                    response = await assistant.call(request)
+                    text = await _body(response, name)
+            except TimeoutError:
+                raise OutcomeUnknown(f"{name}: no answer within {CONSTANTS.REQUEST_TIMEOUT_S:.0f} s") from None
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                raise NotSent(f"{name}: no connection to {self.venue.rest_url} ({_reason(error)})") from None
+            except (aiohttp.ClientError, ConnectionError) as error:
+                raise OutcomeUnknown(f"{name}: the connection broke before an answer came ({_reason(error)})") from None
+        refusal = error_of(response.status, text, name)
+        if isinstance(refusal, RateLimited):
+            pause.extend()
+        elif not isinstance(refusal, OutcomeUnknown):
+            pause.end()
+        if refusal is not None:
+            raise refusal
+        return decode(text, name) if text else None
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _body(response: RESTResponse, name: str) -> str:
+    """The answer's text, unless it is absurdly long."""
+    body = bytearray()
+    async for chunk in response._aiohttp_response.content.iter_chunked(2**16):
+        body += chunk
+        if len(body) > CONSTANTS.MAX_BODY_BYTES:
+            raise WireFormatError(f"{name}: the answer is longer than {CONSTANTS.MAX_BODY_BYTES} bytes")
+    return body.decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    payload: bytes
+
+
+class BackpackWSConnection(WSConnection):
+    """Hands on frames as they came (text), and the pongs that answer a ping of ours with a payload.
+
+    The venue acknowledges no subscription. It reads in order, though: the pong to a ping sent after a SUBSCRIBE tells
+    that the subscription has been read.
+    """
+
+    async def ping(self, payload: bytes = b"") -> None:
+        await self._connection.ping(payload)
+
+    async def _check_msg_pong_type(self, msg: WSMessage | None) -> WSMessage | None:
+        if msg is not None and msg.type is WSMsgType.PONG and msg.data:
+            return msg
+        return await super()._check_msg_pong_type(msg)
+
+    @staticmethod
+    def _build_resp(msg: WSMessage) -> WSResponse:
+        return WSResponse(Pong(bytes(msg.data)) if msg.type is WSMsgType.PONG else msg.data)
+
+
+class BackpackWSAssistant(WSAssistant):
+    async def ping(self, payload: bytes = b"") -> None:
+        await self._connection.ping(payload)

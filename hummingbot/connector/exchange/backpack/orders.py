@@ -1,0 +1,155 @@
+"""Backpack's orders and fills, told in Hummingbot's terms. One constructor for each, whatever the source.
+
+The rules that keep the books straight live here, as functions of their arguments:
+
+* a trade has one id, from the stream and from REST alike, so that it is counted once;
+* an order's state never moves backwards, whatever the order in which news arrives;
+* an order is closed only when every fill that the venue counts for it is known.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
+
+from .wire import MAX_CLIENT_ID, Fill, Order, OrderEvent, OrderStatus, symbol_of
+
+ORDER_STATES = {
+    OrderStatus.NEW: OrderState.OPEN,
+    OrderStatus.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.CANCELLED: OrderState.CANCELED,
+    OrderStatus.EXPIRED: OrderState.CANCELED,  # Hummingbot knows no other end without a fault
+    OrderStatus.TRIGGER_PENDING: OrderState.OPEN,
+    OrderStatus.TRIGGER_FAILED: OrderState.FAILED,
+}
+
+FINAL_STATES = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.FAILED})
+
+# How far along an open order is; news of an earlier stage is old news.
+_STAGES = {
+    OrderState.PENDING_CREATE: 0,
+    OrderState.OPEN: 1,
+    OrderState.PARTIALLY_FILLED: 2,
+    OrderState.PENDING_CANCEL: 3,
+}
+
+# A client id found on something older than its order (clocks may differ this much) belongs to an earlier order.
+CLIENT_ID_REUSE_MARGIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the venue's answers say of one order.
+
+    ``found`` is False only if none of them knows it. ``complete`` is False while the venue counts more fills than it
+    has listed: look again. ``order_update`` is None where there is nothing new, or it may not be said yet.
+    """
+
+    trade_updates: list[TradeUpdate]
+    order_update: OrderUpdate | None
+    found: bool
+    complete: bool
+
+
+def client_id_of(order: InFlightOrder) -> int | None:
+    """The number the venue knows the order by, None for an id that this connector cannot have given."""
+    text = order.client_order_id
+    return int(text) if text.isdecimal() and int(text) <= MAX_CLIENT_ID else None
+
+
+def is_same_order(order: InFlightOrder, seen: Order | OrderEvent | Fill) -> bool:
+    """Whether what the venue shows is this order: by the venue's id where known, else by client id.
+
+    A client id alone is not enough: other bots on the account draw from the same numbers, so the symbol must agree,
+    and the side, and it must not be older than the order.
+    """
+    if order.exchange_order_id is not None:
+        return bool(seen.order_id == order.exchange_order_id)
+    seen_s = seen.created_s if isinstance(seen, Order) else seen.time_s
+    return bool(
+        seen.client_id is not None
+        and seen.client_id == client_id_of(order)
+        and seen.symbol == symbol_of(order.trading_pair)
+        and (seen.side == "Bid") == (order.trade_type.name == "BUY")
+        and not seen_s < order.creation_timestamp - CLIENT_ID_REUSE_MARGIN_S  # a clock that is not set yet is NaN
+    )
+
+
+def trade_update(fill: Fill, order: InFlightOrder) -> TradeUpdate:
+    """One trade of ``order``; the fee is the venue's own figure, in the asset it took it from.
+
+    A fill that the venue's own system made has no trade id; what identifies it is then its order, time, price and size
+    as the fill history tells them, which is why such fills are taken from the history only (api-doc/NOTES.md, "Fills
+    without a trade id").
+    """
+    substitute = f"{fill.order_id}-{fill.time_s:.3f}-{fill.price.normalize():f}-{fill.quantity.normalize():f}"
+    return TradeUpdate(
+        trade_id=str(fill.trade_id) if fill.trade_id is not None else substitute,
+        client_order_id=order.client_order_id,
+        exchange_order_id=fill.order_id,
+        trading_pair=order.trading_pair,
+        fill_timestamp=fill.time_s,
+        fill_price=fill.price,
+        fill_base_amount=fill.quantity,
+        fill_quote_amount=fill.price * fill.quantity,
+        fee=DeductedFromReturnsTradeFee(flat_fees=[TokenAmount(token=fill.fee_asset, amount=fill.fee)]),
+        is_taker=not fill.is_maker,
+    )
+
+
+def order_update(
+    seen: Order | OrderEvent, order: InFlightOrder, executed: Decimal, time_s: float
+) -> OrderUpdate | None:
+    """The state that ``seen`` gives to ``order``, of which fills for ``executed`` (base) are known.
+
+    None if that is nothing new, or if the order would be closed before all its fills are known.
+    """
+    state = ORDER_STATES[seen.status]
+    if state in FINAL_STATES:
+        # A failed order can still be among the lost ones, which only a final state of the venue's removes.
+        if order.current_state in FINAL_STATES - {OrderState.FAILED} or executed < seen.executed_quantity:
+            return None
+    elif order.current_state in FINAL_STATES:
+        return None
+    elif _STAGES[state] <= _STAGES[order.current_state]:
+        if order.exchange_order_id is not None:
+            return None
+        state = order.current_state  # nothing new but the venue's id
+    return OrderUpdate(
+        client_order_id=order.client_order_id,
+        exchange_order_id=seen.order_id,
+        trading_pair=order.trading_pair,
+        update_timestamp=time_s,
+        new_state=state,
+    )
+
+
+def reconcile(
+    order: InFlightOrder, open_order: Order | None, history: Order | None, fills: Iterable[Fill], now_s: float
+) -> Verdict:
+    """What REST says of ``order``: its fills first, then the open order, then its row in the history.
+
+    ``fills`` may hold other orders' fills, and fills that are known already. Changes nothing.
+    """
+    seen = open_order or history
+    ours = [trade_update(fill, order) for fill in fills if is_same_order(order, fill)]
+    news = {trade.trade_id: trade for trade in ours if trade.trade_id not in order.order_fills}
+    trades = sorted(news.values(), key=lambda trade: trade.fill_timestamp)
+    executed = order.executed_amount_base + sum((trade.fill_base_amount for trade in trades), Decimal(0))
+    if seen is not None:
+        told = order_update(seen, order, executed, now_s)
+        return Verdict(trades, told, found=True, complete=executed >= seen.executed_quantity)
+    if executed >= order.amount > 0 and order.current_state not in FINAL_STATES:
+        # All of it was traded: that is the whole story, even where no list of orders shows it (yet).
+        filled = OrderUpdate(
+            client_order_id=order.client_order_id,
+            exchange_order_id=trades[-1].exchange_order_id if trades else order.exchange_order_id,
+            trading_pair=order.trading_pair,
+            update_timestamp=now_s,
+            new_state=OrderState.FILLED,
+        )
+        return Verdict(trades, filled, found=True, complete=True)
+    return Verdict(trades, None, found=bool(ours), complete=True)
