@@ -135,6 +135,13 @@ BOOK = (
             id="a quote quantity sells until the proceeds are reached",
         ),
         pytest.param(
+            market_order("carol", "Ask", quote_quantity=Decimal("76.49")),
+            ["0.5 @ 150"],
+            "Filled",
+            None,
+            id="proceeds short of a step stay short, though a step at a worse price would fit",
+        ),
+        pytest.param(
             market_order("carol", "Ask", quote_quantity=Decimal("1000")),
             ["1 @ 150", "2 @ 149"],
             "Expired",
@@ -410,11 +417,11 @@ def test_fees_are_taken_from_what_is_received(buyer_fee_bps, seller_fee_bps, pai
 
 def test_a_fee_is_rounded_up_to_nine_decimals():
     exchange = quiet_exchange(traders=())
-    exchange.add_account("seller", {"SOL": Decimal(5)}, maker_fee_bps=Decimal("0.33333"))
+    exchange.add_account("seller", {"SOL": Decimal(5)}, maker_fee_bps=Decimal("0.33332"))
     exchange.add_account("buyer", {"USDC": Decimal(500)})
     place(exchange, "seller", "Ask", "0.01", "150.01")
     place(exchange, "buyer", "Bid", "0.01", "150.01")
-    assert exchange.fills("seller")[0].fee == Decimal("0.000050003")  # 1.5001 * 0.000033333 = 0.0000500028...
+    assert exchange.fills("seller")[0].fee == Decimal("0.000050002")  # 1.5001 * 0.000033332 = 0.0000500013...
     assert_books_balance(exchange)
 
 
@@ -494,6 +501,17 @@ def test_cancelling():
     assert len([e for e in exchange.cancel_all("alice", "SOL_USDC") if isinstance(e, OrderCancelled)]) == 2
     assert exchange.cancel_all("alice", "SOL_USDC") == []
     assert bids_and_asks(exchange) == ({}, {})
+    assert_books_balance(exchange)
+
+
+def test_a_partly_filled_order_takes_only_its_rest_off_the_level():
+    exchange = quiet_exchange()
+    first = place(exchange, "alice", "Ask", 5, "150")
+    place(exchange, "bob", "Ask", 5, "150")
+    place(exchange, "carol", "Bid", 2, "150")
+    exchange.cancel("alice", "SOL_USDC", order_id=first.id)
+    assert (first.status, first.executed_quantity) == ("Cancelled", 2)
+    assert bids_and_asks(exchange) == ({}, {"150": "5"})
     assert_books_balance(exchange)
 
 

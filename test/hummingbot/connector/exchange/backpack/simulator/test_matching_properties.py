@@ -33,7 +33,7 @@ from test.hummingbot.connector.exchange.backpack.simulator.trading_floor import 
 SYMBOLS = ("SOL_USDC", "ETH_USDC")
 QUANTITIES = st.integers(1, 500).map(lambda steps: Decimal(steps) * Decimal("0.01"))
 # Few prices and large quantities beside the balances, so that orders meet, queue up and run out of funds.
-PRICES = st.integers(14_990, 15_010).map(lambda ticks: Decimal(ticks) * Decimal("0.01"))
+PRICES = st.integers(14_997, 15_003).map(lambda ticks: Decimal(ticks) * Decimal("0.01"))
 
 Command = Callable[[Exchange], list[Event]]
 
@@ -102,10 +102,14 @@ COMMANDS = st.lists(
 
 
 def small_exchange() -> Exchange:
-    """Traders who soon run out of money, so that the ledger is asked for what it must refuse."""
+    """Traders who soon run out of money, so that the ledger is asked for what it must refuse; queues at some prices."""
     exchange = quiet_exchange(traders=())
     for name in TRADERS:
         exchange.add_account(name, {"USDC": Decimal(3_000), "SOL": Decimal(20), "ETH": Decimal(20)})
+    for symbol in SYMBOLS:
+        for side, price in (("Bid", "149.98"), ("Bid", "149.99"), ("Ask", "150.01"), ("Ask", "150.02")):
+            for name in TRADERS:
+                exchange.submit(request(name, side, 2, price, symbol=symbol))
     return exchange
 
 
@@ -154,8 +158,9 @@ def assert_depth_is_the_open_orders(exchange: Exchange, symbol: str) -> None:
 @given(COMMANDS)
 def test_replaying_the_depth_updates_reproduces_the_book_and_never_crosses_it(commands: list[Command]) -> None:
     exchange = small_exchange()
-    start = {symbol: exchange.depth(symbol).last_update_id for symbol in SYMBOLS}
-    books: dict[str, tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]]] = {s: ({}, {}) for s in SYMBOLS}
+    snapshots = {symbol: exchange.depth(symbol) for symbol in SYMBOLS}
+    start = {symbol: snapshot.last_update_id for symbol, snapshot in snapshots.items()}
+    books = {symbol: (dict(snapshot.bids), dict(snapshot.asks)) for symbol, snapshot in snapshots.items()}
     for command in commands:
         for event in attempt(exchange, command):
             if not isinstance(event, DepthUpdated):
@@ -207,6 +212,7 @@ def test_the_best_price_trades_first_and_at_one_price_the_oldest_order(commands:
         for name in TRADERS:
             waiting.update({order.id: order for order in exchange.open_orders(name)})
 
+    watch([])
     exchange.listeners.append(watch)
     run(exchange, commands)
 
