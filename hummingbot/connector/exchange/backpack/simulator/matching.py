@@ -21,7 +21,7 @@ from itertools import islice
 
 from .book import Book
 from .clock import Clock
-from .ledger import HOUSE, MAX_SUPPLY, Ledger, fee_on, is_exact
+from .ledger import HOUSE, Ledger, fee_on, is_exact
 from .listing import DEFAULT_MARKETS
 from .model import (
     ZERO,
@@ -53,6 +53,7 @@ from .model import (
     Trade,
     Traded,
 )
+from .order_rules import check_quantity, check_request, check_steps
 from .statistics import Candle, Interval, Statistics, Ticker
 
 Listener = Callable[[Sequence[Event]], None]
@@ -110,6 +111,16 @@ class _Desk:
     @property
     def active_price(self) -> Decimal | None:
         return self.trades[-1].price if self.trades else self.book.mid_price
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What an order comes to on the book as it stands; ``limit`` of a market order is the end of the impact band."""
+
+    quantity: Decimal
+    quote_quantity: Decimal | None
+    limit: Decimal | None
+    to_lock: Decimal
 
 
 @dataclass(slots=True)
@@ -209,15 +220,7 @@ class Exchange:
 
         ``submit`` checks this again; a server may ask before the taker delay.
         """
-        market = self._desk(request.symbol).market
-        _check_combination(request)
-        _check_state(request, market)
-        if request.price is not None:
-            _check_price(request.price, market)
-        if request.quantity is not None:
-            _check_quantity(request.quantity, market)
-        if request.quote_quantity is not None and not (is_exact(request.quote_quantity) and request.quote_quantity > 0):
-            raise Rejected(ErrorCode.INVALID_QUANTITY, "Quote quantity must be positive and not too long")
+        check_request(request, self._desk(request.symbol).market)
 
     def submit(self, request: OrderRequest) -> list[Event]:
         """Take an order as it arrives at the book. The first event is always its ``OrderAccepted``."""
@@ -225,14 +228,11 @@ class Exchange:
         desk = self._desk(request.symbol)
         account = self._accounts[request.account]
         if request.order_type is OrderType.MARKET:
-            quantity, quote_quantity, limit, to_lock = self._size_market_order(desk, request)
+            terms = self._market_order_terms(desk, request)
         else:
-            assert request.quantity is not None and request.price is not None, "validated above"
-            quantity, quote_quantity, limit = request.quantity, None, request.price
-            self._check_limit_order(desk, request, quantity, limit)
-            to_lock = quantity if request.side is Side.ASK else quantity * limit
+            terms = self._limit_order_terms(desk, request)
         asset = _asset_spent(desk.market, request.side)
-        self.ledger.lock(request.account, asset, to_lock, redeem_lent=request.auto_lend_redeem)
+        self.ledger.lock(request.account, asset, terms.to_lock, redeem_lent=request.auto_lend_redeem)
 
         order = Order(
             id=self._next_order_id,
@@ -240,9 +240,9 @@ class Exchange:
             symbol=request.symbol,
             side=request.side,
             order_type=request.order_type,
-            quantity=quantity,
+            quantity=terms.quantity,
             price=request.price,
-            quote_quantity=quote_quantity,
+            quote_quantity=terms.quote_quantity,
             time_in_force=request.time_in_force,
             post_only=request.post_only,
             self_trade_prevention=request.self_trade_prevention,
@@ -254,9 +254,9 @@ class Exchange:
         self._events.append(OrderAccepted(order.created_us, order))
         self._balance_changed(order.account, asset, order.created_us)
 
-        self._match(desk, order, limit)
+        self._match(desk, order, terms.limit)
         if order.status.is_open:
-            self._rest_or_expire(desk, order, limit)
+            self._rest_or_expire(desk, order)
         return self._done(desk)
 
     def cancel(
@@ -283,7 +283,7 @@ class Exchange:
         desk = self._desk(order.symbol)
         if not ZERO < quantity < order.remaining:
             raise ValueError(f"order {order_id}: expected less than the remaining {order.remaining}, was {quantity}")
-        _check_steps(quantity, desk.market)
+        check_steps(quantity, desk.market)
         price = _resting_price(order)
         self._release(desk.market, order, quantity)
         order.quantity -= quantity
@@ -306,7 +306,7 @@ class Exchange:
         if not ZERO < quantity <= order.remaining:
             raise ValueError(f"order {order_id}: expected up to the remaining {order.remaining}, was {quantity}")
         desk = self._desk(order.symbol)
-        _check_steps(quantity, desk.market)
+        check_steps(quantity, desk.market)
         price = _resting_price(order)
         spent = quantity if order.side is Side.ASK else price * quantity
         received = price * quantity if order.side is Side.ASK else quantity
@@ -501,16 +501,16 @@ class Exchange:
         if order.status is OrderStatus.FILLED:
             self._close(order)
 
-    def _rest_or_expire(self, desk: _Desk, order: Order, limit: Decimal | None) -> None:
+    def _rest_or_expire(self, desk: _Desk, order: Order) -> None:
         """What happens to what matching has left over."""
         if order.order_type is OrderType.MARKET:
             beyond_the_band = desk.book.side(order.side.opposite).best is not None
             reason = ExpiryReason.PRICE_IMPACT if beyond_the_band else ExpiryReason.INSUFFICIENT_LIQUIDITY
             self._expire(desk, order, reason)
         elif order.time_in_force is TimeInForce.GTC:
-            assert limit is not None, "a limit order has a price"
-            desk.book.side(order.side).add(order, limit)
-            desk.changed[order.side, limit] = None
+            price = _resting_price(order)
+            desk.book.side(order.side).add(order, price)
+            desk.changed[order.side, price] = None
         else:
             self._expire(desk, order, ExpiryReason.IMMEDIATE_OR_CANCEL)
 
@@ -549,7 +549,9 @@ class Exchange:
 
     # Checks against the book --------------------------------------------------------------------
 
-    def _check_limit_order(self, desk: _Desk, request: OrderRequest, quantity: Decimal, price: Decimal) -> None:
+    def _limit_order_terms(self, desk: _Desk, request: OrderRequest) -> _Terms:
+        quantity, price = request.quantity, request.price
+        assert quantity is not None and price is not None, "validated before"
         market, active_price = desk.market, desk.active_price
         if active_price is not None and (
             (market.min_multiplier is not None and price < active_price * market.min_multiplier)
@@ -560,11 +562,9 @@ class Exchange:
             raise Rejected(ErrorCode.INVALID_ORDER, "Order would immediately match and take")
         if request.time_in_force is TimeInForce.FOK:
             self._check_fillable(self._plan(desk, request, price, quantity=quantity), quantity)
+        return _Terms(quantity, None, price, quantity if request.side is Side.ASK else quantity * price)
 
-    def _size_market_order(
-        self, desk: _Desk, request: OrderRequest
-    ) -> tuple[Decimal, Decimal, Decimal | None, Decimal]:
-        """Quantity, quote quantity, limit of the impact band, and the amount to lock."""
+    def _market_order_terms(self, desk: _Desk, request: OrderRequest) -> _Terms:
         market, best = desk.market, desk.book.side(request.side.opposite).best
         if best is None:
             raise Rejected(ErrorCode.INVALID_ORDER, "No liquidity for market order")
@@ -580,10 +580,10 @@ class Exchange:
             beyond = request.quote_quantity - plan.quote
             quantity = plan.quantity + _affordable(beyond, plan.worst_price or best.price, market)
             quote_quantity = request.quote_quantity
-            _check_quantity(quantity, market)
+            check_quantity(quantity, market)
         if request.time_in_force is TimeInForce.FOK:
             self._check_fillable(plan, quantity)
-        return quantity, quote_quantity, limit, plan.quote if is_bid else quantity
+        return _Terms(quantity, quote_quantity, limit, plan.quote if is_bid else quantity)
 
     def _check_fillable(self, plan: _Plan, quantity: Decimal) -> None:
         if plan.quantity < quantity:
@@ -697,58 +697,3 @@ def _resting_price(order: Order) -> Decimal:
 def _affordable(quote: Decimal, price: Decimal, market: Market) -> Decimal:
     """The quantity in whole steps that a budget pays for; integer division, since a quotient would be rounded."""
     return quote // (price * market.step_size) * market.step_size
-
-
-def _check_combination(request: OrderRequest) -> None:
-    """Which fields go together. Texts without a recording are this exchange's own (api-doc/NOTES.md)."""
-    if request.order_type is OrderType.LIMIT:
-        if request.price is None or request.quantity is None or request.quote_quantity is not None:
-            raise Rejected(
-                ErrorCode.INVALID_CLIENT_REQUEST,
-                "Limit orders must specify a `price` and a `quantity` and no `quoteQuantity`",
-            )
-        if request.post_only and request.time_in_force is not TimeInForce.GTC:
-            raise Rejected(ErrorCode.INVALID_ORDER, "Post only orders must be good till cancelled")
-        return
-    if request.price is not None or request.post_only:
-        raise Rejected(ErrorCode.INVALID_CLIENT_REQUEST, "Market orders must not specify `price` or `postOnly`")
-    if request.quantity is not None and request.quote_quantity is not None:
-        raise Rejected(
-            ErrorCode.INVALID_CLIENT_REQUEST, "Market orders must specify either `quantity` or `quoteQuantity`"
-        )
-    if request.quantity is None and request.quote_quantity is None:
-        raise Rejected(ErrorCode.INVALID_CLIENT_REQUEST, "Market orders must specify a positive `quantity`")
-
-
-def _check_state(request: OrderRequest, market: Market) -> None:
-    state = market.order_book_state
-    if state in (OrderBookState.CLOSED, OrderBookState.CANCEL_ONLY):
-        raise Rejected(ErrorCode.TRADING_PAUSED, "Trading is paused")
-    if state is OrderBookState.POST_ONLY and not request.post_only:
-        raise Rejected(ErrorCode.INVALID_ORDER, "Order book is in post only mode")
-    if state is OrderBookState.LIMIT_ONLY and request.order_type is not OrderType.LIMIT:
-        raise Rejected(ErrorCode.INVALID_ORDER, "Order book is in limit only mode")
-
-
-def _check_price(price: Decimal, market: Market) -> None:
-    if not price.is_finite() or not ZERO < price <= MAX_SUPPLY:
-        raise Rejected(ErrorCode.INVALID_PRICE, "Price must be positive")
-    if price % market.tick_size:
-        raise Rejected(ErrorCode.INVALID_CLIENT_REQUEST, "Price decimal too long")
-    if price < market.min_price:
-        raise Rejected(ErrorCode.INVALID_PRICE, "Price is below the minimum allowed value")
-    if market.max_price is not None and price > market.max_price:
-        raise Rejected(ErrorCode.INVALID_PRICE, "Price is above the maximum allowed value")
-
-
-def _check_quantity(quantity: Decimal, market: Market) -> None:
-    if not quantity.is_finite() or quantity > (MAX_SUPPLY if market.max_quantity is None else market.max_quantity):
-        raise Rejected(ErrorCode.INVALID_QUANTITY, "Quantity is above the maximum allowed value")
-    if quantity <= 0 or quantity < market.min_quantity:
-        raise Rejected(ErrorCode.INVALID_QUANTITY, "Quantity is below the minimum allowed value")
-    _check_steps(quantity, market)
-
-
-def _check_steps(quantity: Decimal, market: Market) -> None:
-    if quantity % market.step_size:
-        raise Rejected(ErrorCode.INVALID_CLIENT_REQUEST, "Quantity decimal too long")
