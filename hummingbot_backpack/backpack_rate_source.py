@@ -31,8 +31,8 @@ class BackpackRateSource(RateSourceBase):  # type: ignore[misc]  # Hummingbot is
         """All pairs, whatever the quote token: the oracle finds its way to it over common quotes (USDC, USDT-USDC)."""
         exchange = self._connector()
         try:
-            pair_of = await exchange.trading_pair_symbol_map()
             rows: list[dict[str, Any]] = await exchange.get_all_pairs_prices()
+            pair_of = await exchange.trading_pair_symbol_map()
         except Exception as error:
             # The oracle keeps asking and keeps its last prices meanwhile: say it once.
             if not self._lost:

@@ -39,7 +39,7 @@ def main(folder: Path, minutes: float | None, port: int, seed: int | None) -> in
         signal.signal(signal_number, _interrupt)
     if not instance.has_hbot():
         raise Problem("This Hummingbot has no `hbot`; a practice session needs 20260922 or later.")
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with LocalExchange(port, folder / "logs" / "local_exchange.log", seed) as exchange:
         account = exchange.add_account("practice", OPENING)
         bot = Bot(

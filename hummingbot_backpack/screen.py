@@ -62,10 +62,10 @@ class Screen:
 
     def _print_news(self, moment: Moment) -> None:
         for fill in moment.fills[self._fills_printed :]:
-            self._console.print(f"{clock(moment.elapsed_s)}  fill {in_words(fill)}", highlight=False)
+            self._console.print(f"{clock(moment.elapsed_s)}  fill {in_words(fill)}")
         self._fills_printed = len(moment.fills)
         if moment.elapsed_s - self._printed_at_s >= PLAIN_EVERY_S:
-            self._console.print(f"{clock(moment.elapsed_s)}  {summary_line(moment)}", highlight=False)
+            self._console.print(f"{clock(moment.elapsed_s)}  {summary_line(moment)}")
             self._printed_at_s = moment.elapsed_s
 
     def _picture(self, moment: Moment) -> Panel:
