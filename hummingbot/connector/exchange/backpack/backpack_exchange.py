@@ -793,6 +793,8 @@ class BackpackExchange(ExchangePyBase):
                     await self._tell_fill(order, trade)
                 if verdict.order_update is not None:
                     await self._order_tracker._process_order_update(verdict.order_update)
+                if verdict.trade_updates or verdict.order_update is not None:
+                    self._next_balance_check_s = 0.0  # frames were missed: those of balances may have been too
                 if verdict.found and verdict.complete:
                     self._doubts.pop(order.client_order_id, None)
                 elif verdict.found:
