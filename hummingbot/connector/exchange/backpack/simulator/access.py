@@ -96,8 +96,9 @@ class Keyring:
         signature = _decoded(credentials.signature, 64, "X-Signature")
         account = self.account_of(credentials.api_key)
         if account is None:
-            logger.warning("request with an unknown API key %s...; the venue calls this a bad signature",
-                           credentials.api_key[:6])
+            logger.warning(
+                "request with an unknown API key %s...; the venue calls this a bad signature", credentials.api_key[:6]
+            )
             raise client_error("Invalid signature")
         text = f"{signed_parts}&timestamp={credentials.timestamp_ms}&window={credentials.window_ms}"
         try:

@@ -119,9 +119,7 @@ class Control:
 
     def _orders(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         names = [self._account_named(query["account"])] if "account" in query else self._traders()
-        orders = (
-            order for name in names for order in self._sim.exchange.open_orders(name, query.get("symbol"))
-        )
+        orders = (order for name in names for order in self._sim.exchange.open_orders(name, query.get("symbol")))
         return [{"account": order.account, **bodies.order(order)} for order in orders]
 
     def _time(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:

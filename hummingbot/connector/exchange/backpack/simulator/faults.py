@@ -277,13 +277,14 @@ class Faults:
         """What leaves instead of a frame."""
         frames = [frame]
         for armed in self._armed.values():
-            if (
-                armed.acts_on("frame")
-                and armed.match.on_stream(peer, frame.stream, frame.symbol)
-                and armed.strikes()
-            ):
-                frames = [out for one in frames for out in armed.fault.frame(peer, one)]
+            if armed.acts_on("frame"):
+                frames = [out for one in frames for out in self._struck(armed, peer, one)]
         return frames
+
+    def _struck(self, armed: ArmedFault, peer: Peer, frame: Frame) -> Iterable[Frame]:
+        if armed.match.on_stream(peer, frame.stream, frame.symbol) and armed.strikes():
+            return armed.fault.frame(peer, frame)
+        return (frame,)
 
 
 def _wrapped(armed: ArmedFault, call: Call, handle: Handler) -> Handler:

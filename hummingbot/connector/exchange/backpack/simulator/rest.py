@@ -51,9 +51,7 @@ FILL_TYPES = {
     "Adl": frozenset({"LiquidatePositionOnAdl"}),
     "Backstop": frozenset({"LiquidatePositionOnBackstop"}),
     "Liquidation": frozenset({"LiquidatePositionOnBook"}),
-    "AllLiquidation": frozenset(
-        {"LiquidatePositionOnBook", "LiquidatePositionOnAdl", "LiquidatePositionOnBackstop"}
-    ),
+    "AllLiquidation": frozenset({"LiquidatePositionOnBook", "LiquidatePositionOnAdl", "LiquidatePositionOnBackstop"}),
     "CollateralConversionAndSpotLiquidation": frozenset({"CollateralConversion"}),
 }
 """Which system order types each fillType filter lets through; None is an ordinary fill."""
@@ -398,9 +396,7 @@ class Rest:
             if isinstance(call, Reading):
                 credentials = credentials_of(request.headers, optional=call.optional_headers)
                 flat = {name: values[-1] for name, values in request.query.items()}
-                account = self._keyring.verify(
-                    credentials, canonical(call.instruction, flat), self._clock.judged_ms()
-                )
+                account = self._keyring.verify(credentials, canonical(call.instruction, flat), self._clock.judged_ms())
                 return call.run(account, Query(request.query))
             if isinstance(call, Trading):
                 body = _parsed_body(request.raw_body, call)
@@ -409,8 +405,9 @@ class Rest:
                     canonical(call.instruction, body),
                     self._clock.judged_ms(),
                 )
-                return await call.run(account, [Body(call.kind, one) for one in body] if call.batch else Body(
-                    call.kind, body))
+                return await call.run(
+                    account, [Body(call.kind, one) for one in body] if call.batch else Body(call.kind, body)
+                )
             return call(Query(request.query))
         except Refused as refused:
             return refused.answer
@@ -731,8 +728,9 @@ def _parsed_body(raw: bytes, call: Trading) -> Any:
         body = json.loads(raw, parse_float=NumberText, parse_constant=NumberText)
     except (ValueError, RecursionError):
         raise unparsable_body("expected value at line 1 column 1") from None
-    whole = isinstance(body, list) and all(isinstance(one, dict) for one in body) if call.batch else isinstance(
-        body, dict)
+    whole = (
+        isinstance(body, list) and all(isinstance(one, dict) for one in body) if call.batch else isinstance(body, dict)
+    )
     if not whole:
         raise unparsable_body(f'Expected input type "{call.kind}", found {json.dumps(body)[:200]}.')
     return body

@@ -177,9 +177,7 @@ def market(market: Market) -> Body:
                 "maxPrice": optional(market.max_price),
                 "maxPriceUpdateMultiplier": None,
                 "meanMarkPriceBand": (
-                    None
-                    if band is None
-                    else {"maxMultiplier": stripped(band[1]), "minMultiplier": stripped(band[0])}
+                    None if band is None else {"maxMultiplier": stripped(band[1]), "minMultiplier": stripped(band[0])}
                 ),
                 "meanPremiumBand": None,
                 "minImpactMultiplier": optional(market.min_impact_multiplier),

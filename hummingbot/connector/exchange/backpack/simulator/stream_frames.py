@@ -43,8 +43,7 @@ CANDLE_DECIMALS = 9
 
 def levels(levels: Sequence[Level], market: Market) -> list[list[str]]:
     return [
-        [padded(price, market.price_decimals), padded(quantity, market.quantity_decimals)]
-        for price, quantity in levels
+        [padded(price, market.price_decimals), padded(quantity, market.quantity_decimals)] for price, quantity in levels
     ]
 
 

@@ -100,7 +100,9 @@ def test_vectors_fail_for_another_instruction(keyring: Keyring, instruction, val
         pytest.param(AT_MS + 5_001, 5_000, "Request has expired", id="a millisecond late"),
         pytest.param(AT_MS - 5_001, 5_000, "Request has expired", id="from the future"),
         pytest.param(AT_MS + 59_000, 60_000, None, id="a long window"),
-        pytest.param(AT_MS + 600_001, 60_000, "Invalid timestamp: must be within 10 minutes of current time", id="far off"),
+        pytest.param(
+            AT_MS + 600_001, 60_000, "Invalid timestamp: must be within 10 minutes of current time", id="far off"
+        ),
         pytest.param(AT_MS, 60_001, "Invalid window: must be at most 60000", id="window too long"),
         pytest.param(AT_MS, 0, "Invalid window: must be at most 60000", id="no window"),
     ],

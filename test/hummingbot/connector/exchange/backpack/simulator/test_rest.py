@@ -1,4 +1,4 @@
-"""The venue's REST rules, as rows. The order rules themselves are in test_matching.py, the shapes in test_contract.py."""
+"""The venue's REST rules, as rows. The order rules proper are in test_matching.py, the shapes in test_contract.py."""
 
 import asyncio
 import json
@@ -202,7 +202,9 @@ async def test_refused_orders(alice: Trader, change: dict, status: int, code: st
     [
         pytest.param("", "parse request payload error: ", id="no body"),
         pytest.param("{", "parse request payload error: ", id="not JSON"),
-        pytest.param("[]", 'parse request payload error: Expected input type "OrderExecutePayload", found [].', id="list"),
+        pytest.param(
+            "[]", 'parse request payload error: Expected input type "OrderExecutePayload", found [].', id="a list",
+        ),
         pytest.param(
             '{"symbol":"DOGE_USDC","side":"Bid","orderType":"Limit","price":"1","quantity":"1"}',
             'parse request payload error: failed to parse "MarketSymbol": Invalid market symbol '

@@ -24,7 +24,7 @@ Listen = Callable[[], Awaitable[Listener]]
         pytest.param('{"method":"LIST","params":[]}', (4002, "Parse error"), id="unknown method"),
         pytest.param('{"method":"SUBSCRIBE"}', (4002, "Parse error"), id="no params"),
         pytest.param('{"method":"SUBSCRIBE","params":[1]}', (4002, "Parse error"), id="params are not text"),
-        pytest.param('{"method":"SUBSCRIBE","params":["book.SOL_USDC"]}', (4006, "Invalid stream"), id="unknown stream"),
+        pytest.param('{"method":"SUBSCRIBE","params":["book.SOL_USDC"]}', (4006, "Invalid stream"), id="unknown"),
         pytest.param(
             '{"method":"SUBSCRIBE","params":["markPrice.SOL_USDC"]}', (4006, "Invalid stream"), id="absent here",
         ),
@@ -193,7 +193,9 @@ async def test_ticker_once_a_second_and_candles_until_they_close(alice: Trader, 
     assert listener.frames == [], "no trades, no figures"
     await bob.order("Ask", "150.5", "1")
     await alice.control(
-        "POST", "orders", {"account": "alice", "symbol": "SOL_USDC", "side": "Bid", "orderType": "Market", "quantity": "1"}
+        "POST",
+        "orders",
+        {"account": "alice", "symbol": "SOL_USDC", "side": "Bid", "orderType": "Market", "quantity": "1"},
     )
     clock.advance(1)
     (ticker,) = await listener.count("ticker.SOL_USDC", 1)

@@ -1,4 +1,4 @@
-"""A client of the local exchange for its tests: signs with ``cryptography`` by the venue's rules, sends, remembers frames.
+"""A client of the local exchange for its tests: signs with ``cryptography`` by the venue's rules, keeps what it gets.
 
 Not the connector: the two must be able to disagree.
 """
@@ -52,6 +52,13 @@ class Reply:
         return self.status, self.json["code"], self.json["message"]
 
 
+async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait for what nobody announces."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - the state is somebody else's and has no event
+            await asyncio.sleep(0.005)
+
+
 def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -70,7 +77,7 @@ def signature(secret: str, text: str) -> str:
 
 
 class Trader:
-    """Calls of one account. ``replies`` keeps everything that was answered, for whoever checks it against the contract."""
+    """Calls of one account. ``replies`` keeps everything that was answered, to be checked against the contract."""
 
     def __init__(self, sim: SimulatedBackpack, session: aiohttp.ClientSession, account: SimAccount | None) -> None:
         self.sim = sim
@@ -78,7 +85,9 @@ class Trader:
         self.account = account
         self.replies: list[Reply] = []
 
-    def headers(self, instruction: str, values: Any, *, at_ms: int | None = None, window_ms: int = 5_000) -> dict[str, str]:
+    def headers(
+        self, instruction: str, values: Any, *, at_ms: int | None = None, window_ms: int = 5_000
+    ) -> dict[str, str]:
         assert self.account is not None
         at_ms = self.sim.clock.judged_ms() if at_ms is None else at_ms
         text = f"{signed_text(instruction, values)}&timestamp={at_ms}&window={window_ms}"
