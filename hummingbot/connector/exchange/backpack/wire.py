@@ -279,7 +279,7 @@ def parse_market(raw: Any) -> Market:
         quote=_text(row, "quoteSymbol", "market"),
         market_type=MarketType.of(_text(row, "marketType", "market")),
         state=BookState.of(_text(row, "orderBookState", "market")),
-        visible=bool(row.get("visible", True)),
+        visible=row.get("visible") is not False,
         tick_size=_positive(price, "tickSize", "market"),
         min_price=_optional_decimal(price, "minPrice", "market") or Decimal(0),
         max_price=_optional_decimal(price, "maxPrice", "market"),
@@ -340,7 +340,7 @@ def parse_fill(raw: Any) -> Fill:
         quantity=_decimal(row, "quantity", "fill"),
         fee=_decimal(row, "fee", "fill"),
         fee_asset=_text(row, "feeSymbol", "fill"),
-        is_maker=bool(_field(row, "isMaker", "fill")),
+        is_maker=_bool(row, "isMaker", "fill"),
         time_s=_iso_seconds(_field(row, "timestamp", "fill"), "fill"),
     )
 
@@ -412,7 +412,7 @@ def parse_public_trade(data: Json) -> PublicTrade:
         trade_id=_int(data, "t", "trade"),
         price=_text(data, "p", "trade"),
         quantity=_text(data, "q", "trade"),
-        buyer_is_maker=bool(_field(data, "m", "trade")),
+        buyer_is_maker=_bool(data, "m", "trade"),
         time_s=seconds(_int(data, "T", "trade")),
     )
 
@@ -437,7 +437,7 @@ def parse_order_event(data: Json) -> OrderEvent:
             quantity=_decimal(data, "l", "order fill"),
             fee=_decimal(data, "n", "order fill"),
             fee_asset=_text(data, "N", "order fill"),
-            is_maker=bool(_field(data, "m", "order fill")),
+            is_maker=_bool(data, "m", "order fill"),
             time_s=time_s,
         )
     return OrderEvent(
@@ -522,6 +522,9 @@ def trade_stream(symbol: Symbol) -> str:
 
 E = TypeVar("E", bound=StrEnum)
 _INFINITY = float("inf")
+# Numbers beyond these are not the venue's, and calculating with them would overflow.
+_WHOLE_NUMBERS = range(-(2**63), 2**63)
+_MAGNITUDES = range(-40, 41)  # powers of ten
 
 
 def _object(value: Any, what: str) -> Json:
@@ -544,6 +547,18 @@ def _text(row: Json, name: str, what: str) -> str:
     return value
 
 
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def _bool(row: Json, name: str, what: str) -> bool:
+    value = _field(row, name, what)
+    if not isinstance(value, bool):
+        raise WireFormatError(f"{what}: field {name!r} should be true or false, was {_shown(value)}")
+    return value
+
+
 def _optional_text(row: Json, name: str) -> str | None:
     value = row.get(name)
     return None if value is None else str(value)
@@ -552,18 +567,18 @@ def _optional_text(row: Json, name: str) -> str | None:
 def _id(row: Json, name: str, what: str) -> str:
     value = _field(row, name, what)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
-        raise WireFormatError(f"{what}: field {name!r} should be an id, was {value!r}")
+        raise WireFormatError(f"{what}: field {name!r} should be an id, was {_shown(value)}")
     return str(value)
 
 
 def _int(row: Json, name: str, what: str) -> int:
     value = _field(row, name, what)
     try:
-        if isinstance(value, (bool, float)):
+        if isinstance(value, (bool, float)) or (number := int(value)) not in _WHOLE_NUMBERS:
             raise ValueError
-        return int(value)
+        return number
     except (TypeError, ValueError):
-        raise WireFormatError(f"{what}: field {name!r} should be a whole number, was {value!r}") from None
+        raise WireFormatError(f"{what}: field {name!r} should be a whole number, was {_shown(value)}") from None
 
 
 def _optional_int(row: Json, name: str, what: str) -> int | None:
@@ -576,11 +591,11 @@ def _decimal(row: Json, name: str, what: str) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise InvalidOperation
         number = Decimal(value)
-        if not number.is_finite():
+        if not number.is_finite() or number.adjusted() not in _MAGNITUDES:
             raise InvalidOperation
         return number
     except InvalidOperation:
-        raise WireFormatError(f"{what}: field {name!r} should be a decimal number, was {value!r}") from None
+        raise WireFormatError(f"{what}: field {name!r} should be a decimal number, was {_shown(value)}") from None
 
 
 def _positive(row: Json, name: str, what: str) -> Decimal:
@@ -599,7 +614,7 @@ def _enum(kind: type[E], row: Json, name: str, what: str) -> E:
     try:
         return kind(value)
     except ValueError:
-        raise WireFormatError(f"{what}: field {name!r} has the unknown value {value!r}") from None
+        raise WireFormatError(f"{what}: field {name!r} has the unknown value {_shown(value)}") from None
 
 
 def _levels(row: Json, name: str, what: str) -> list[Level]:
@@ -610,7 +625,7 @@ def _levels(row: Json, name: str, what: str) -> list[Level]:
         for price, size in levels:
             if not (0 < float(price) < _INFINITY and 0 <= float(size) < _INFINITY):
                 raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise WireFormatError(f"{what}: field {name!r} has a level that is not a price and a size") from None
     return levels
 
@@ -619,10 +634,10 @@ def _iso_seconds(value: Any, what: str) -> float:
     try:
         return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
     except (TypeError, ValueError):
-        raise WireFormatError(f"{what}: expected an ISO time, was {value!r}") from None
+        raise WireFormatError(f"{what}: expected an ISO time, was {_shown(value)}") from None
 
 
 def _milliseconds(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise WireFormatError(f"{what}: expected a time in milliseconds, was {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _WHOLE_NUMBERS:
+        raise WireFormatError(f"{what}: expected a time in milliseconds, was {_shown(value)}")
     return value / 1000
