@@ -67,6 +67,7 @@ class WireFormatError(BackpackError):
 
 _NOT_FOUND_TEXT = re.compile(r"order not found", re.IGNORECASE)
 _CLOCK_TEXT = re.compile(r"request has expired|invalid timestamp", re.IGNORECASE)
+_LONGEST_TEXT = 500  # characters of a refusal that a person gets to read
 # Codes that speak of the venue's own trouble, not of the request.
 _UNKNOWN_OUTCOME_CODES = frozenset({"SERVER_ERROR", "TIMEOUT", "MAINTENANCE"})
 # 408 Request Timeout and 425 Too Early come from proxies: they do not say what the venue did.
@@ -101,8 +102,8 @@ def _code_and_text(body: str) -> tuple[str, str]:
     with suppress(ValueError, RecursionError):
         parsed = json.loads(body)
     if isinstance(parsed, dict):
-        return str(parsed.get("code") or ""), str(parsed.get("message") or "")
-    return "", body.strip()
+        return str(parsed.get("code") or "")[:_LONGEST_TEXT], str(parsed.get("message") or "")[:_LONGEST_TEXT]
+    return "", body.strip()[:_LONGEST_TEXT]
 
 
 def _is_html(text: str) -> bool:
