@@ -1,0 +1,26 @@
+"""Keeps tests of the connector apart from each other and from the installed Hummingbot."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+from hummingbot.logger import HummingbotLogger
+
+
+@pytest.fixture(autouse=True)
+def no_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning for the user (``logger().network(.., app_warning_msg=..)``) makes Hummingbot build its whole
+    application and write its configuration into site-packages, unless it finds itself under test. It looks for
+    "pytest" in the command line for that, which is not there under every runner."""
+    monkeypatch.setattr(HummingbotLogger, "is_testing_mode", staticmethod(lambda: True))
+
+
+@pytest_asyncio.fixture
+async def fresh_connections() -> AsyncIterator[None]:
+    """Hummingbot shares one HTTP session among all connectors; it belongs to the loop of the test that opened it."""
+    factory = ConnectionsFactory()
+    factory._shared_client = factory._ws_independent_session = None
+    yield
+    await factory.close()
