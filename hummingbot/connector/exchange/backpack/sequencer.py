@@ -69,14 +69,17 @@ class Sequencer:
     def on_snapshot(self, snapshot: DepthSnapshot) -> Step:
         if self._last_id is not None:
             return _NOTHING  # asked for during a hole that another snapshot has already closed
-        newer = [update for update in self._waiting if update.last_id > snapshot.last_id]
-        if snapshot.last_id < self._released_id and not newer:
-            return Step(resync=True)  # REST may lag the stream: never step back behind what was shown
+        newer = []
         last_id = snapshot.last_id
-        for update in newer:
+        for update in self._waiting:
+            if update.last_id <= last_id:
+                continue
             if update.first_id > last_id + 1:
                 return Step(resync=True)
+            newer.append(update)
             last_id = update.last_id
+        if last_id < self._released_id:
+            return Step(resync=True)  # REST may lag the stream: never step back behind what was shown
         self._waiting.clear()
         self._last_id = self._released_id = last_id
         return Step(snapshot=snapshot, updates=newer)
