@@ -326,7 +326,7 @@ def test_unknown_states_and_types_of_markets_are_not_traded():
     assert MarketType.of("LOTTERY") is MarketType.OTHER
 
 
-@pytest.mark.parametrize("text", ["", " ", "abc", "NaN", "Infinity", "-Infinity", "1,5", "0x10", True, 1.5, [], "1e99999"])
+@pytest.mark.parametrize("text", ["", " ", "abc", "NaN", "Infinity", "-Infinity", "1,5", "0x10", True, [], "1e99999"])
 def test_not_an_amount(text):
     with pytest.raises(WireFormatError, match="'fee'"):
         wire.parse_fill(payload("rest_fill") | {"fee": text})
