@@ -140,6 +140,9 @@ class Control:
 
     def _add_account(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         balances = body.get("balances", {})
+        for key in ("name", "secret"):
+            if not isinstance(body.get(key), str | None):
+                raise BadControl(f"expected {key} as text, was {body[key]!r}")
         if not isinstance(balances, dict):
             raise BadControl(f"expected balances as {{asset: amount}}, was {balances!r}")
         account = self._sim.add_account(

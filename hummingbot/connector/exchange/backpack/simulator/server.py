@@ -13,6 +13,7 @@ from .access import Keyring, SimAccount, derived_secret, public_key_of
 from .answers import Answer, text_answer
 from .control import PREFIX, Control
 from .faults import Call, Disconnect, Faults
+from .ledger import MAX_DECIMALS, is_exact
 from .listing import DEFAULT_MARKETS
 from .market import MarketSource
 from .matching import Exchange
@@ -133,14 +134,15 @@ class SimulatedBackpack:
         name = name or f"account-{len(self.accounts) + 1}"
         secret = secret or derived_secret(self.seed, name)
         account = SimAccount(name, public_key_of(secret), secret)
+        amounts = {asset: Decimal(amount) for asset, amount in (balances or {}).items()}
+        for asset, amount in amounts.items():
+            if not is_exact(amount) or amount < 0:
+                raise ValueError(f"expected 0 or more {asset} with at most {MAX_DECIMALS} decimals, was {amount}")
+        if name in (known.name for known in self.accounts):
+            raise ValueError(f"expected a new account, {name!r} exists already")
         if self._keyring.account_of(account.api_key) is not None:
             raise ValueError(f"expected a key of its own for account {name!r}, another account has this one")
-        self.exchange.add_account(
-            name,
-            {asset: Decimal(amount) for asset, amount in (balances or {}).items()},
-            maker_fee_bps=maker_fee_bps,
-            taker_fee_bps=taker_fee_bps,
-        )
+        self.exchange.add_account(name, amounts, maker_fee_bps=maker_fee_bps, taker_fee_bps=taker_fee_bps)
         self._keyring.add(account)
         self.accounts.append(account)
         return account
