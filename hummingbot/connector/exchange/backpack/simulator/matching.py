@@ -317,6 +317,33 @@ class Exchange:
         desk.changed[order.side, price] = None
         return self._done(desk)
 
+    def restore(self, account: str, orders: Iterable[Order], fills: Iterable[Fill]) -> None:
+        """Give an account back its past, oldest first: its fills, and its orders, of which the open ones rest again.
+
+        Ids go on after theirs. Locks what open orders need out of the available funds. Nothing is matched: an open
+        order is met by what comes, as if it had been there all the time. To be called before the market opens.
+        """
+        owner = self._accounts[account]
+        for fill in fills:
+            owner.remember(fill)
+            if fill.trade_id is not None:
+                desk = self._desk(fill.symbol)
+                desk.next_trade_id = max(desk.next_trade_id, fill.trade_id + 1)
+        for order in orders:
+            self._next_order_id = max(self._next_order_id, order.id + 1)
+            owner.orders[order.id] = owner.open_orders[order.id] = order
+            if not order.status.is_open:
+                owner.finish(order)
+                continue
+            desk = self._desk(order.symbol)
+            price = _resting_price(order)
+            amount = order.remaining if order.side is Side.ASK else order.remaining * price
+            self.ledger.lock(account, _asset_spent(desk.market, order.side), amount, redeem_lent=False)
+            self._orders[order.id] = order
+            desk.book.side(order.side).add(order, price)
+            desk.changed[order.side, price] = None
+            self._done(desk)
+
     def set_order_book_state(self, symbol: str, state: OrderBookState) -> None:
         """Open, close or restrict a market; resting orders stay and can be cancelled in any state."""
         desk = self._desk(symbol)
