@@ -315,8 +315,9 @@ class BackpackExchange(ExchangePyBase):
         return [{"symbol": t.symbol, "lastPrice": wire.decimal_text(t.last_price)} for t in await self._tickers()]
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
-        """Last price by pair, all from one request. A pair without a ticker (a market nobody has traded in for a while)
-        keeps its last known price or gets its mid price; NaN with neither, or Hummingbot asks again at once, for ever."""
+        """Last price by pair, all from one request. A pair without a ticker (a market nobody has traded in for a
+        while) keeps its last known price, or gets its mid price, or else NaN: for a pair that is left out Hummingbot
+        asks again at once, for ever."""
         last_prices = {ticker.symbol: float(ticker.last_price) for ticker in await self._tickers()}
         prices = {}
         for trading_pair in trading_pairs:
