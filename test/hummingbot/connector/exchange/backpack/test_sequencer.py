@@ -53,7 +53,7 @@ def test_after_a_snapshot_at_100(updates, released, resync):
     pytest.param([(100, 100), (101, 101)],          100, [101],      id="what the snapshot has is dropped"),
     pytest.param([(101, 101), (102, 104)],          100, [101, 104], id="continues the snapshot"),
     pytest.param([(98, 102)],                       100, [102],      id="straddles the snapshot"),
-    pytest.param([(102, 102)],                      100, None,       id="the snapshot is older than the stream: refused"),
+    pytest.param([(102, 102)],                      100, None,       id="a snapshot older than the stream: refused"),
     pytest.param([(99, 99), (102, 102)],            100, None,       id="a hole after the snapshot: refused"),
     pytest.param([(98, 98), (100, 101)],            100, [101],      id="a hole before the snapshot is mended by it"),
     pytest.param([(101, 101), (103, 103)],          100, None,       id="a hole among what waits: refused"),
