@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import rest_bodies as bodies
 from .answers import Answer, json_answer, rejection, stripped, text_answer
-from .faults import CATALOGUE, BadFault, Match, fault_of
+from .faults import CATALOGUE, BadFault, fault_order_of
 from .model import Balance, Fill, OrderBookState, Rejected
 from .rest import Body, Request
 
@@ -92,7 +92,7 @@ class Control:
             "seed": self._sim.seed,
             "sockets": [
                 {
-                    "accounts": sorted(session.peer.accounts),
+                    "accounts": sorted(session.accounts),
                     "backlogBytes": session.backlog_bytes,
                     "id": session.number,
                     "streams": sorted(session.subscriptions),
@@ -203,23 +203,7 @@ class Control:
         return {symbol: state}
 
     def _arm(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
-        name, parameters, match = body.get("fault"), body.get("parameters", {}), body.get("match", {})
-        if not isinstance(name, str) or not isinstance(parameters, dict) or not isinstance(match, dict):
-            raise BadControl("expected fault as text, parameters and match as objects")
-        known = set(Match.__dataclass_fields__)
-        for key, value in match.items():
-            if key not in known or not isinstance(value, str):
-                raise BadControl(f"expected match to hold text under {', '.join(sorted(known))}, was {key}={value!r}")
-        count, seed = _whole(body.get("count"), "count"), _whole(body.get("seed"), "seed")
-        probability = _number(body.get("probability", 1), "probability")
-        armed = self._sim.faults.arm(
-            fault_of(name, parameters),
-            count=count,
-            probability=1.0 if probability is None else probability,
-            seed=seed or 0,
-            **match,
-        )
-        return armed.as_json()
+        return fault_order_of(body).arm(self._sim.faults).as_json()
 
     def _clear(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         if "id" in query:

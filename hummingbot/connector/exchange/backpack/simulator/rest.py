@@ -352,6 +352,7 @@ class Rest:
         self._clock = clock
         self._keyring = keyring
         self._taker_delay_s = taker_delay_s
+        self.history_filters: list[Callable[[Order | Fill], bool]] = []
         self._calls: dict[tuple[str, str], PublicCall | Reading | Trading] = {
             ("GET", "/api/v1/status"): self._status,
             ("GET", "/api/v1/ping"): self._ping,
@@ -681,7 +682,7 @@ class Rest:
             self._known_symbol_if_given(query),
             None if order_id is None else _order_number(order_id),
         )
-        return _page(query, rows, bodies.historical_order)
+        return _page(query, [row for row in rows if self._shows(row)], bodies.historical_order)
 
     def _fill_history(self, account: SimAccount, query: Query) -> Answer:
         order_id = query.optional("orderId")
@@ -696,7 +697,11 @@ class Rest:
         )
         if kinds is not None:
             rows = [fill for fill in rows if fill.system_order_type in kinds]
-        return _page(query, rows, bodies.historical_fill)
+        return _page(query, [row for row in rows if self._shows(row)], bodies.historical_fill)
+
+    def _shows(self, row: Order | Fill) -> bool:
+        """Whether history knows it yet; faults may let it lag."""
+        return all(shows(row) for shows in self.history_filters)
 
 
 def _page(query: Query, rows: list[_Row], body: Callable[[_Row], dict[str, Any]]) -> Answer:

@@ -95,6 +95,7 @@ class SimulatedBackpack:
 
     async def stop(self) -> None:
         """Say good-bye to the sockets and free the port."""
+        self.faults.clear()
         if self._market_task is not None:
             self._market_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -183,24 +184,33 @@ class SimulatedBackpack:
             request.headers,
             await request.read() if request.body_exists else b"",
         )
+        seen = self._seen(call) if self.faults and not call.path.startswith(PREFIX) else None
         try:
-            answer = await self._answer(call)
+            answer = await self._answer(call, seen)
         except Disconnect:
             reset(request.transport)
             return web.Response()  # goes nowhere
-        return web.Response(
+        response = web.Response(
             status=answer.status, body=answer.body, headers=answer.headers | {"Content-Type": _content_type(answer)}
         )
+        if seen is not None:
+            await response.prepare(request)
+            await response.write_eof()
+            self.faults.answered(seen)
+        return response
 
-    async def _answer(self, call: Request) -> Answer:
+    def _seen(self, call: Request) -> Call:
+        claimed = self._keyring.account_of(call.headers.get("X-API-Key"))
+        return Call(call.method, call.path, None if claimed is None else claimed.name, call.symbol, call.raw_body)
+
+    async def _answer(self, call: Request, seen: Call | None) -> Answer:
+        """Carry out a call, through the armed faults if it was ``seen`` by them."""
         if call.path.startswith(PREFIX):
             return self._control.answer(call)
         if call.path == "/ws":
             return text_answer("method not allowed", 405)
-        if not self.faults:
+        if seen is None:
             return await self.rest.answer(call)
-        claimed = self._keyring.account_of(call.headers.get("X-API-Key"))
-        seen = Call(call.method, call.path, None if claimed is None else claimed.name, call.symbol)
         return await self.faults.request(seen, lambda: self.rest.answer(call))
 
 

@@ -12,7 +12,7 @@ import logging
 import re
 import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from . import stream_frames as frames
 from .access import Credentials, Keyring
 from .answers import Refused, json_text
-from .faults import Disconnect, Faults, Frame, FrameKind, Peer, RefuseSubscription
+from .faults import Disconnect, Faults, Frame, FrameKind, RefuseSubscription
 from .matching import Exchange
 from .model import BalanceChanged, DepthUpdated, Event, Level, Traded
 from .statistics import Interval
@@ -118,10 +118,15 @@ class Session:
         self.backlog_bytes = 0
         self._frames_queued = 0
         self._wake = asyncio.Event()
+        self._frozen = False
 
     @property
-    def peer(self) -> Peer:
-        return Peer(self.number, self._accounts)
+    def accounts(self) -> frozenset[str]:
+        return self._accounts
+
+    @property
+    def streams(self) -> Iterable[str]:
+        return self.subscriptions
 
     def sign_in(self, account: str) -> None:
         self._accounts |= {account}
@@ -131,15 +136,18 @@ class Session:
         if self.over.is_set():
             return
         try:
-            for one in self._faults.frame(self.peer, frame) if self._faults else (frame,):
-                self._queue(one)
+            for one in self._faults.frame(self, frame) if self._faults else (frame,):
+                self.put(one)
         except Disconnect as disconnect:
             self.disconnect(disconnect)
 
     def send_error(self, code: int, message: str) -> None:
         self.send(Frame(json_text({"error": {"code": code, "message": message}, "id": None})))
 
-    def _queue(self, frame: Frame) -> None:
+    def put(self, frame: Frame) -> None:
+        """Queue a frame as it is."""
+        if self.over.is_set() or self._frozen:
+            return
         due_us = self._clock.now_us() + round(frame.delay_s * 1_000_000) if frame.delay_s else 0
         self._frames_queued += 1
         heapq.heappush(self._backlog, (due_us, self._frames_queued, frame))
@@ -169,6 +177,8 @@ class Session:
                     await self._websocket.ping(frame.text.encode())
                 case FrameKind.PONG:
                     await self._websocket.pong(frame.text.encode())
+            if self._faults:
+                self._faults.written(frame)
 
     async def _until_woken_or(self, seconds: float) -> None:
         self._wake.clear()
@@ -183,12 +193,22 @@ class Session:
         """Ping in real time; whoever misses several pongs is gone."""
         while True:
             await asyncio.sleep(interval_s)
+            if self._frozen:
+                continue
             if self.awaited_pongs >= MISSED_PONGS:
                 logger.info("socket %d missed %d pongs, cut off", self.number, self.awaited_pongs)
                 self.disconnect(Disconnect())
                 return
             self.awaited_pongs += 1
             self.send(Frame("", FrameKind.PING))
+
+    def freeze(self) -> None:
+        """Neither read nor write any more; the connection stays until ``disconnect``."""
+        self._frozen = True
+        self._backlog.clear()
+        self.backlog_bytes = 0
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def disconnect(self, how: Disconnect) -> None:
         """End the session, politely with a close code or by a TCP reset."""
@@ -246,6 +266,11 @@ class StreamHub:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One client from its handshake to its end."""
+        try:
+            await self._faults.handshake()
+        except Disconnect:
+            reset(request.transport)
+            return web.Response()  # goes nowhere
         websocket = web.WebSocketResponse(
             autoping=False, compress=True, max_msg_size=MAX_COMMAND_BYTES, timeout=CLOSE_TIMEOUT_S
         )
@@ -276,7 +301,7 @@ class StreamHub:
 
     async def _read(self, session: Session, websocket: web.WebSocketResponse) -> None:
         try:
-            await self._faults.connect(session.peer)
+            await self._faults.connect(session)
             async for message in websocket:
                 match message.type:
                     case WSMsgType.TEXT:
@@ -316,7 +341,7 @@ class StreamHub:
                         self._unsubscribe(session, *session.subscriptions[name])
                     continue
                 account = self._signer(session, command) if stream.private else None
-                self._faults.subscribe(session.peer, name, stream.symbol)
+                self._faults.subscribe(session, name, stream.symbol)
                 self._subscribe(session, account, stream)
             except (InvalidStream, RefuseSubscription) as refusal:
                 session.send_error(refusal.code, refusal.message)

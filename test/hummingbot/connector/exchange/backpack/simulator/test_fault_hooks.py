@@ -22,16 +22,31 @@ from hummingbot.connector.exchange.backpack.simulator.faults import (
     Handler,
     Latency,
     Match,
-    Peer,
     RefuseSubscription,
     Reject,
     ResetConnection,
+    Socket,
     Venue,
     fault_of,
 )
 from test.hummingbot.connector.exchange.backpack.simulator.trader import Listener, Trader, until
 
 Listen = Callable[[], Awaitable[Listener]]
+
+
+@dataclass
+class Bystander:
+    """A socket that only shows who it is."""
+
+    number: int
+    accounts: frozenset[str] = frozenset()
+    streams: tuple[str, ...] = ()
+
+    def put(self, frame: Frame) -> None: ...
+
+    def freeze(self) -> None: ...
+
+    def disconnect(self, how: Disconnect) -> None: ...
 
 
 async def test_reject_changes_nothing_and_counts(alice: Trader) -> None:
@@ -162,7 +177,7 @@ async def test_a_fault_may_hold_swap_and_double_frames(alice: Trader, listen: Li
         name: ClassVar[str] = "swap"
         held: Frame | None = None
 
-        def frame(self, peer: Peer, frame: Frame) -> Iterable[Frame]:
+        def frame(self, socket: Socket, frame: Frame) -> Iterable[Frame]:
             if self.held is None:
                 self.held = frame
                 return ()
@@ -173,7 +188,7 @@ async def test_a_fault_may_hold_swap_and_double_frames(alice: Trader, listen: Li
     class Double(Fault):
         name: ClassVar[str] = "double"
 
-        def frame(self, peer: Peer, frame: Frame) -> Iterable[Frame]:
+        def frame(self, socket: Socket, frame: Frame) -> Iterable[Frame]:
             return (frame, frame)
 
     listener = await listen()
@@ -190,13 +205,13 @@ async def test_a_fault_may_close_refuse_and_silence(alice: Trader, listen: Liste
     class Refuse(Fault):
         name = "refuse"
 
-        def subscribe(self, peer: Peer, stream: str) -> None:
+        def subscribe(self, socket: Socket, stream: str) -> None:
             raise RefuseSubscription(4099, f"no {stream}")
 
     class CloseOnConnect(Fault):
         name = "close_on_connect"
 
-        async def connect(self, peer: Peer) -> None:
+        async def connect(self, socket: Socket) -> None:
             raise Disconnect(1012, "restart")
 
     refused = alice.sim.faults.arm(Refuse(), stream="depth.")
@@ -215,8 +230,11 @@ async def test_a_fault_may_swallow_heartbeats(alice: Trader) -> None:
     class Mute(Fault):
         name = "mute"
 
-        def frame(self, peer: Peer, frame: Frame) -> Iterable[Frame]:
-            return () if frame.kind is not FrameKind.DATA else (frame,)
+        def touches_frame(self, socket: Socket, frame: Frame) -> bool:
+            return frame.kind is not FrameKind.DATA
+
+        def frame(self, socket: Socket, frame: Frame) -> Iterable[Frame]:
+            return ()
 
     alice.sim.faults.arm(Mute())
     async with alice.session.ws_connect(alice.sim.ws_url, autoping=False) as socket:
@@ -260,14 +278,14 @@ async def test_a_fault_may_change_the_exchange_while_it_is_armed(alice: Trader) 
 )
 def test_what_a_match_matches(match: Match, matches_call: bool, matches_frame: bool) -> None:
     assert match.call(Call("POST", "/api/v1/order", "alice", "SOL_USDC")) is matches_call
-    peer = Peer(1, frozenset({"alice"}))
-    assert match.on_stream(peer, "account.orderUpdate.SOL_USDC", "SOL_USDC") is matches_frame
+    socket = Bystander(1, frozenset({"alice"}))
+    assert match.on_stream(socket, "account.orderUpdate.SOL_USDC", "SOL_USDC") is matches_frame
 
 
 @pytest.mark.parametrize(
     "name, parameters, complaint",
     [
-        pytest.param("lateness", {}, "expected one of the faults accept_then_drop_response, ", id="unknown fault"),
+        pytest.param("lateness", {}, "expected one of the faults accept_then_5xx, ", id="unknown fault"),
         pytest.param("latency", {}, "latency: expected a value for seconds, was none", id="missing"),
         pytest.param("latency", {"seconds": "1"}, "latency: expected seconds to be of type float, was '1'", id="type"),
         pytest.param("latency", {"seconds": True}, "latency: expected seconds to be of type float", id="a boolean"),
@@ -276,7 +294,7 @@ def test_what_a_match_matches(match: Match, matches_call: bool, matches_frame: b
             "latency", {"seconds": 1, "x": 1}, "latency: expected parameters among seconds, was 'x'", id="extra"
         ),
         pytest.param("drop_update", {"x": 1}, "drop_update: expected parameters among (none), was 'x'", id="has none"),
-        pytest.param("reject", {"code": "A", "status": 200}, "reject: expected a status from 400 to 599", id="status"),
+        pytest.param("reject", {"code": "A", "status": 200}, "reject: expected status from 400 to 599", id="status"),
     ],
 )
 def test_faults_that_make_no_sense(name: str, parameters: dict, complaint: str) -> None:
