@@ -44,7 +44,7 @@ setup(
     python_requires=">=3.11",
     packages=["hummingbot_backpack", *(f"hummingbot_backpack.payload.{name}" for name in connector_packages)],
     package_dir={"hummingbot_backpack.payload": EXCHANGES},
-    package_data={"": ["*.yml", "*.html", "*.css", "*.js", "*.json"]},
+    package_data={"hummingbot_backpack": ["configs/*.yml"]},
     cmdclass={"build_py": BuildWithPth},
     # Hummingbot itself is not named: the plugin goes into whatever Hummingbot is there, be it a source checkout.
     install_requires=[

@@ -3,12 +3,19 @@
 An environment is a copy (by hard links) of one where Hummingbot is installed, without the plugin: nothing is compiled.
 """
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import sys
 import sysconfig
+import termios
+import time
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -209,3 +216,44 @@ def test_a_source_checkout_of_hummingbot_finds_it(fresh: Environment, wheel: Pat
     report = fresh.report(cwd=checkout)
     assert Path(report.hummingbot).is_relative_to(checkout)
     assert report.comes_from(fresh.site_packages / "hummingbot_backpack")
+
+
+def test_the_full_screen_client_starts_for_the_first_time(fresh: Environment, wheel: Path, tmp_path: Path):
+    """No crash, no error in its log without a network, nothing written into site-packages."""
+    fresh.pip("install", "--quiet", "--no-deps", wheel)
+    before = fresh.files()
+    folder = tmp_path / "instance"
+    command = [str(fresh.python), "-m", "hummingbot_backpack", "--instance", str(folder), "client"]
+    screen, exit_code = in_a_terminal(command, "Useful Commands", "exit -f\r")
+    assert exit_code == 0, screen
+    [log] = (folder / "logs").glob("*.log")
+    # Hummingbot says at every exit that it cannot stop the MQTT bridge that it never started.
+    errors = [line for line in log.read_text().splitlines() if " - ERROR - " in line and "MQTT" not in line]
+    assert errors == []
+    assert fresh.files() == before
+
+
+def in_a_terminal(command: list[str], wait_for: str, then_type: str, within_s: float = 90) -> tuple[str, int]:
+    """What the program drew on a terminal of its own, and how it ended."""
+    environment = os.environ | {"TERM": "xterm-256color", "HBOT_PASSWORD": "secret"}
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(command[0], command, environment)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 150, 0, 0))
+    drawn, typed, deadline = b"", False, time.monotonic() + within_s
+    try:
+        while time.monotonic() < deadline:
+            if select.select([terminal], [], [], 0.2)[0]:
+                try:
+                    drawn += os.read(terminal, 65536)
+                except OSError:  # the program has closed it
+                    break
+            elif not typed and wait_for.encode() in drawn:  # and it draws no more
+                os.write(terminal, then_type.encode())
+                typed = True
+        else:
+            os.kill(child, signal.SIGKILL)
+    finally:
+        os.close(terminal)
+        _, status = os.waitpid(child, 0)
+    return drawn.decode(errors="replace"), os.waitstatus_to_exitcode(status)

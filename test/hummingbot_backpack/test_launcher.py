@@ -1,0 +1,90 @@
+"""The launcher's own part: instance folders and the command line. Starting the client is in ``test_installs.py``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hummingbot_backpack import __main__ as launcher
+from hummingbot_backpack import __version__, client, instance
+from hummingbot_backpack.problem import Problem
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HBOT_PREFIX", "as it was")  # so that it is restored
+    return tmp_path / "instance"
+
+
+def test_a_new_instance_folder_is_ready(folder: Path):
+    assert instance.prepare(folder) == folder
+    assert (folder / "conf" / "strategies" / "conf_pmm_backpack_local.yml").exists()
+    assert "rate_oracle_source" in (folder / "conf" / "conf_client.yml").read_text()
+    assert os.environ["HBOT_PREFIX"] == str(folder)
+
+
+def test_an_instance_folder_keeps_what_is_in_it(folder: Path):
+    instance.prepare(folder)
+    config = folder / "conf" / "conf_client.yml"
+    config.write_text("instance_id: mine\n")
+    instance.prepare(folder)
+    assert config.read_text() == "instance_id: mine\n"
+
+
+def test_a_hummingbot_without_backpacks_rate_source_is_not_told_to_use_it(folder: Path, monkeypatch):
+    monkeypatch.setattr(instance, "_in_hummingbot", lambda file: False)
+    instance.prepare(folder)
+    text = (folder / "conf" / "conf_client.yml").read_text()
+    assert "rate_oracle_source" not in text and "global_token" in text
+
+
+def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Problem, match="cannot be used: Not a directory"):
+        instance.prepare(tmp_path / "file" / "instance")
+
+
+def test_a_wrong_password_is_a_problem(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HBOT_PASSWORD", "wrong")
+    monkeypatch.setattr(client, "unlock", lambda password: False)
+    with pytest.raises(Problem, match="HBOT_PASSWORD is not the password"):
+        client.run()
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["practice", "--port", "0"], ["practice", "--port", "port"]])
+def test_bad_arguments_are_refused_in_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ending:
+        launcher.main(arguments)
+    assert ending.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_hbot_runs_in_the_instance_folder(tmp_path: Path):
+    """Through the launcher, as a process: which keys are asked for, and that they go where they belong."""
+
+    def hbot(*arguments: str, given: str = "") -> str:
+        run = subprocess.run(
+            [sys.executable, "-m", "hummingbot_backpack", "--instance", tmp_path, "hbot", *arguments],
+            input=given,
+            env=os.environ | {"HBOT_PASSWORD": "secret", "PYTHONPATH": str(CHECKOUT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    fields = hbot("connect", "backpack_local", "--fields")
+    assert "backpack_local_api_key" in fields and "backpack_local_api_secret" in fields
+    hbot("connect", "backpack", "--keys-stdin", given='{"backpack_api_key": "", "backpack_api_secret": ""}')
+    assert (tmp_path / "conf" / "connectors" / "backpack.yml").exists()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        launcher.main(["--version"])
+    assert capsys.readouterr().out == f"hummingbot-backpack {__version__}\n"
