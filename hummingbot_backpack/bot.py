@@ -32,6 +32,11 @@ class Bot:
         return self._folder / "data" / f"{self.name}.sqlite"
 
     @property
+    def ledger(self) -> Path:
+        """Where the exchange's record of the session is kept for the session report."""
+        return self.database.with_suffix(".ledger.json")
+
+    @property
     def log(self) -> Path:
         return self._folder / "logs" / f"logs_{self.name}.log"
 

@@ -114,8 +114,12 @@ class LocalExchange:
         ledger = self._call(f"/_sim/ledger?account={account.name}")
         return Statement(
             balances={asset: Decimal(row["total"]) for asset, row in ledger["balances"][account.name].items()},
-            fills=[_fill(row) for row in ledger["fills"]],
+            fills=[fill_of_ledger(row) for row in ledger["fills"]],
         )
+
+    def save_ledger(self, account: Account, file: Path) -> None:
+        """As the exchange tells it, for the session report: with the exchange its ledger is gone."""
+        file.write_text(json.dumps(self._call(f"/_sim/ledger?account={account.name}")), encoding="utf-8")
 
     def _call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         request = Request(self.url + path, data=None if body is None else json.dumps(body).encode())
@@ -146,7 +150,8 @@ class LocalExchange:
         return f"it said: {lines[-1]}" if lines else "it said nothing"
 
 
-def _fill(row: Mapping[str, Any]) -> Fill:
+def fill_of_ledger(row: Mapping[str, Any]) -> Fill:
+    """A row under ``fills`` of the control plane's ``/_sim/ledger``."""
     base, quote = row["symbol"].split("_")
     return Fill(
         trade_id=str(row["tradeId"]),

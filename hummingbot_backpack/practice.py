@@ -111,6 +111,7 @@ def _reckon(console: Console, exchange: LocalExchange, account: Account, bot: Bo
     found = differences(recorded, ledger, OPENING, statement.balances, open_orders)
     ours, theirs = balances_after(OPENING, recorded), statement.balances
     profit = _profit(theirs, exchange.mid_price(SYMBOL))
+    exchange.save_ledger(account, bot.ledger)
     console.print(f"\nFills: {len(recorded)} in Hummingbot's database, {len(ledger)} in the exchange's ledger.")
     for asset, opening in OPENING.items():
         there = theirs.get(asset, 0)
@@ -122,6 +123,7 @@ def _reckon(console: Console, exchange: LocalExchange, account: Account, bot: Bo
     for difference in found:
         console.print(f"DIFFERENT  {difference}", style="red")
     console.print(f"Trades: {bot.database}")
+    console.print("A report of the session: scripts/report.sh, or hummingbot-backpack report")
     if found:
         console.print(f"Hummingbot and the exchange differ in {len(found)} places.", style="bold red")
         return 1

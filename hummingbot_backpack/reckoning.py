@@ -63,13 +63,16 @@ class TradeDatabase:
         finally:
             connection.close()
         for row, *columns in rows:
-            self.fills.append(_fill(*columns))
+            self.fills.append(fill_of_database(*columns))
             self._last_row = row
         return self.fills
 
 
-def _fill(trade_id: str, side: str, base: str, quote: str, price: int, amount: int, trade_fee: str) -> Fill:
-    flat = json.loads(trade_fee)["flat_fees"]
+def fill_of_database(trade_id: str, side: str, base: str, quote: str, price: int, amount: int, trade_fee: str) -> Fill:
+    """A row of ``TradeFill``. A connector without real fees (paper trade) states a percentage instead of an amount."""
+    fee = json.loads(trade_fee)
+    flat = fee["flat_fees"]
+    worth = price / SCALE * amount / SCALE
     return Fill(
         trade_id=trade_id,
         side=side,
@@ -77,7 +80,7 @@ def _fill(trade_id: str, side: str, base: str, quote: str, price: int, amount: i
         quote=quote,
         price=price / SCALE,
         quantity=amount / SCALE,
-        fee=sum((Decimal(fee["amount"]) for fee in flat), Decimal(0)),
+        fee=sum((Decimal(part["amount"]) for part in flat), worth * Decimal(fee.get("percent", 0))),
         fee_asset=flat[0]["token"] if flat else quote,
     )
 
@@ -91,11 +94,7 @@ def differences(
 ) -> list[str]:
     """One sentence per difference; none if Hummingbot and the exchange agree and no order is left."""
     recorded = list(recorded)
-    ours, theirs = _by_trade(recorded), _by_trade(ledger)
-    found = [f"fill {trade_id}: on the exchange, unknown to Hummingbot" for trade_id, _ in theirs.keys() - ours.keys()]
-    found += [f"fill {trade_id}: in Hummingbot, unknown to the exchange" for trade_id, _ in ours.keys() - theirs.keys()]
-    for trade in ours.keys() & theirs.keys():
-        found += _difference(ours[trade], theirs[trade])
+    found = fill_differences(recorded, ledger)
     expected = balances_after(opening, recorded)
     for asset in sorted(expected.keys() | closing.keys()):
         ours_now, theirs_now = expected.get(asset, Decimal(0)), closing.get(asset, Decimal(0))
@@ -103,6 +102,16 @@ def differences(
             found.append(f"balance of {asset}: {ours_now:f} by Hummingbot's fills, {theirs_now:f} on the exchange")
     if open_orders:
         found.append(f"{open_orders} orders are still open on the exchange")
+    return sorted(found)
+
+
+def fill_differences(recorded: Iterable[Fill], ledger: Iterable[Fill]) -> list[str]:
+    """One sentence for each fill that only one side has, or that both tell differently."""
+    ours, theirs = _by_trade(recorded), _by_trade(ledger)
+    found = [f"fill {trade_id}: on the exchange, unknown to Hummingbot" for trade_id, _ in theirs.keys() - ours.keys()]
+    found += [f"fill {trade_id}: in Hummingbot, unknown to the exchange" for trade_id, _ in ours.keys() - theirs.keys()]
+    for trade in ours.keys() & theirs.keys():
+        found += _difference(ours[trade], theirs[trade])
     return sorted(found)
 
 
