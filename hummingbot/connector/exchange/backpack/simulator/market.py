@@ -1,4 +1,6 @@
-"""Where prices come from: what a market source is, and the synthetic one. ``recording.py`` has the recorded one.
+"""Where prices come from: what a market source is, and the synthetic one.
+
+``recording.py`` has the recorded one, ``mirror.py`` the one that follows another venue.
 
 A source trades on the exchange as the rest of the world does, through the exchange's own commands and with its own
 accounts, so that its events reach the streams like anybody's and the ledger stays whole. A source that follows
@@ -7,10 +9,10 @@ another venue keeps that venue's levels in the book with a ``Replica`` (``replic
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from .matching import Exchange
 from .model import (
@@ -29,13 +31,21 @@ from .model import (
 
 
 class MarketSource(Protocol):
-    """The rest of the world. Its owner calls ``open`` once, then ``step`` every 50 to 250 ms or so."""
+    """The rest of the world. Its owner calls ``open`` once, ``step`` every 50 to 250 ms or so, ``close`` at the end."""
 
     def open(self, exchange: Exchange) -> None:
         """Fund the source's accounts and build the first books."""
 
     def step(self) -> None:
         """Act for the time that the exchange's clock has passed since the last step."""
+
+    async def close(self) -> None:
+        """Let go of what was opened; most sources hold nothing."""
+        return None
+
+    def status(self) -> Mapping[str, Any]:
+        """What an operator should see of the source, as JSON."""
+        return {}
 
 
 class Participant:
@@ -50,7 +60,14 @@ class Participant:
         exchange.add_account(name, history_limit=self.HISTORY_LIMIT)
 
     def submit(
-        self, market: Market, side: Side, price: Decimal, quantity: Decimal, time_in_force: TimeInForce
+        self,
+        market: Market,
+        side: Side,
+        price: Decimal,
+        quantity: Decimal,
+        time_in_force: TimeInForce,
+        *,
+        mirrored: bool = False,
     ) -> Order | None:
         """Send a limit order; None if users have moved the last price so far that the venue refuses this one."""
         asset, amount = (market.quote, price * quantity) if side is Side.BID else (market.base, quantity)
@@ -68,7 +85,8 @@ class Participant:
                     time_in_force=time_in_force,
                     # A source that moves its quotes through its own older ones means the newer.
                     self_trade_prevention=SelfTradePrevention.REJECT_MAKER,
-                )
+                ),
+                mirrored=mirrored,
             )
         except Rejected as refusal:
             if refusal.code is ErrorCode.INVALID_PRICE:
@@ -125,7 +143,7 @@ DEFAULT_PAIRS = (
 )
 
 
-class Synthetic:
+class Synthetic(MarketSource):
     """A seeded market: a mean-reverting walk of a fair price, makers around it, takers who come by chance.
 
     The walk advances every ``interval_s`` of the exchange's time. Same seed and same clock readings: same events,

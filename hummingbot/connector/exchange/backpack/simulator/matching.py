@@ -53,7 +53,7 @@ from .model import (
     Trade,
     Traded,
 )
-from .order_rules import check_quantity, check_request, check_steps
+from .order_rules import check_grid, check_quantity, check_request, check_steps
 from .statistics import Candle, Interval, Statistics, Ticker
 
 Listener = Callable[[Sequence[Event]], None]
@@ -222,15 +222,22 @@ class Exchange:
         """
         check_request(request, self._desk(request.symbol).market)
 
-    def submit(self, request: OrderRequest) -> list[Event]:
-        """Take an order as it arrives at the book. The first event is always its ``OrderAccepted``."""
-        self.validate(request)
+    def submit(self, request: OrderRequest, *, mirrored: bool = False) -> list[Event]:
+        """Take an order as it arrives at the book. The first event is always its ``OrderAccepted``.
+
+        A ``mirrored`` limit order repeats what another venue has let happen: it must fit tick and step, but this
+        market's state, minima, maxima and price bands are not asked.
+        """
         desk = self._desk(request.symbol)
+        if mirrored:
+            check_grid(request.price, request.quantity, desk.market)
+        else:
+            self.validate(request)
         account = self._accounts[request.account]
         if request.order_type is OrderType.MARKET:
             terms = self._market_order_terms(desk, request)
         else:
-            terms = self._limit_order_terms(desk, request)
+            terms = self._limit_order_terms(desk, request, mirrored)
         asset = _asset_spent(desk.market, request.side)
         self.ledger.lock(request.account, asset, terms.to_lock, redeem_lent=request.auto_lend_redeem)
 
@@ -576,10 +583,10 @@ class Exchange:
 
     # Checks against the book --------------------------------------------------------------------
 
-    def _limit_order_terms(self, desk: _Desk, request: OrderRequest) -> _Terms:
+    def _limit_order_terms(self, desk: _Desk, request: OrderRequest, mirrored: bool) -> _Terms:
         quantity, price = request.quantity, request.price
         assert quantity is not None and price is not None, "validated before"
-        market, active_price = desk.market, desk.active_price
+        market, active_price = desk.market, None if mirrored else desk.active_price
         if active_price is not None and (
             (market.min_multiplier is not None and price < active_price * market.min_multiplier)
             or (market.max_multiplier is not None and price > active_price * market.max_multiplier)

@@ -52,11 +52,16 @@ def check_state(request: OrderRequest, market: Market) -> None:
         raise Rejected(ErrorCode.INVALID_ORDER, "Order book is in limit only mode")
 
 
+def check_grid(price: Decimal | None, quantity: Decimal | None, market: Market) -> None:
+    """The least that any limit order must fulfil, so that all amounts stay exact: positive, on tick and step."""
+    if price is None or quantity is None or not ZERO < quantity <= MAX_SUPPLY:
+        raise Rejected(ErrorCode.INVALID_QUANTITY, "Limit orders must specify a price and a positive quantity")
+    check_tick(price, market)
+    check_steps(quantity, market)
+
+
 def check_price(price: Decimal, market: Market) -> None:
-    if not price.is_finite() or not ZERO < price <= MAX_SUPPLY:
-        raise Rejected(ErrorCode.INVALID_PRICE, "Price must be positive")
-    if price % market.tick_size:
-        raise Rejected(ErrorCode.INVALID_CLIENT_REQUEST, "Price decimal too long")
+    check_tick(price, market)
     if price < market.min_price:
         raise Rejected(ErrorCode.INVALID_PRICE, "Price is below the minimum allowed value")
     if market.max_price is not None and price > market.max_price:
@@ -69,6 +74,13 @@ def check_quantity(quantity: Decimal, market: Market) -> None:
     if quantity <= 0 or quantity < market.min_quantity:
         raise Rejected(ErrorCode.INVALID_QUANTITY, "Quantity is below the minimum allowed value")
     check_steps(quantity, market)
+
+
+def check_tick(price: Decimal, market: Market) -> None:
+    if not price.is_finite() or not ZERO < price <= MAX_SUPPLY:
+        raise Rejected(ErrorCode.INVALID_PRICE, "Price must be positive")
+    if price % market.tick_size:
+        raise Rejected(ErrorCode.INVALID_CLIENT_REQUEST, "Price decimal too long")
 
 
 def check_steps(quantity: Decimal, market: Market) -> None:

@@ -13,13 +13,13 @@ Prices and quantities are text and fit the market's tick and step. Unknown keys 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from .market import Participant
+from .market import MarketSource, Participant
 from .matching import Exchange
 from .model import DepthUpdated, Event, Level, Rejected, Traded
 from .replica import Replica
@@ -80,7 +80,7 @@ class RecordingError(ValueError):
     """A recording cannot be played; says where and why."""
 
 
-class Recorded:
+class Recorded(MarketSource):
     """Plays a recording: its first record happens when the source is opened, the rest as much later as it did then.
 
     After the last record (``finished``) the book stands still. The file is read as it is played.
@@ -119,6 +119,9 @@ class Recorded:
             self._next = self._read()
             if self._next is not None and self._time_us(self._next) < time_us:
                 raise self._error(f"expected a time of at least {time_us}, was {self._next['time_us']}")
+
+    def status(self) -> Mapping[str, Any]:
+        return {"recording": str(self._path), "state": "finished" if self.finished else "playing"}
 
     def _play(self, record: dict[str, Any]) -> None:
         replica = self._replicas.get(str(record.get("symbol")))

@@ -18,7 +18,10 @@ from .model import ZERO, Level, Order, Side, TimeInForce
 
 
 class Replica:
-    """Keeps one market's book equal to what a venue reports, but for what users do to it."""
+    """Keeps one market's book equal to what a venue reports, but for what users do to it.
+
+    It does so in every state of the market; whether users may trade meanwhile is for the source to decide.
+    """
 
     def __init__(self, exchange: Exchange, symbol: str, makers: Participant, takers: Participant) -> None:
         self._exchange = exchange
@@ -47,14 +50,14 @@ class Replica:
                 else:
                     self._shrink(side, price, -missing)
         for side, price, quantity in growing:
-            order = self._makers.submit(self._market, side, price, quantity, TimeInForce.GTC)
+            order = self._makers.submit(self._market, side, price, quantity, TimeInForce.GTC, mirrored=True)
             if order is not None and order.status.is_open:
                 self._queues.setdefault((side, price), []).append(order)
 
     def trade(self, price: Decimal, quantity: Decimal, *, is_buyer_maker: bool) -> None:
         """Repeat a trade of the venue's."""
         aggressor = Side.ASK if is_buyer_maker else Side.BID
-        self._takers.submit(self._market, aggressor, price, quantity, TimeInForce.IOC)
+        self._takers.submit(self._market, aggressor, price, quantity, TimeInForce.IOC, mirrored=True)
 
     def _shown(self, side: Side, price: Decimal) -> Decimal:
         """What of the venue's level is in our book."""
