@@ -75,11 +75,18 @@ def _rendered(value: Any) -> str:
     return str(value)
 
 
+class _Hidden(str):
+    """Text for the wire alone: wherever a request is shown (a log, a traceback's values), it does not show."""
+
+    def __repr__(self) -> str:
+        return "'(hidden)'"
+
+
 class BackpackAuth(AuthBase):
     """Signs private calls and the private subscription. The key is read once; without keys nothing can be signed."""
 
     def __init__(self, api_key: str, api_secret: str, time_provider: Clock):
-        self._api_key = api_key.strip()
+        self._api_key = _Hidden(api_key.strip())
         self._key = signing_key(api_key, api_secret) if api_key or api_secret else None
         self._clock = time_provider
 
@@ -111,4 +118,4 @@ class BackpackAuth(AuthBase):
             raise InvalidKeys("This needs an API key and secret: enter them with `connect backpack`.")
         timestamp_ms = int(self._clock.time() * 1e3)
         text = canonical_text(instruction, parameters, timestamp_ms, CONSTANTS.SIGNATURE_WINDOW_MS)
-        return timestamp_ms, base64.b64encode(self._key.sign(text.encode()).signature).decode()
+        return timestamp_ms, _Hidden(base64.b64encode(self._key.sign(text.encode()).signature).decode())

@@ -10,7 +10,7 @@ from os import environ
 from typing import Any
 
 import aiohttp
-from aiohttp import WSMessage, WSMsgType
+from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
@@ -19,6 +19,7 @@ from hummingbot.connector.exchange.backpack.errors import (
     NotSent,
     OutcomeUnknown,
     RateLimited,
+    StreamLost,
     WireFormatError,
     error_of,
 )
@@ -27,8 +28,16 @@ from hummingbot.connector.exchange.backpack.wire import decode
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.web_assistant.auth import AuthBase
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, RESTResponse, WSResponse
+from hummingbot.core.web_assistant.connections.data_types import (
+    RESTMethod,
+    RESTRequest,
+    RESTResponse,
+    WSRequest,
+    WSResponse,
+)
+from hummingbot.core.web_assistant.connections.rest_connection import RESTConnection
 from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
+from hummingbot.core.web_assistant.rest_assistant import RESTAssistant
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
@@ -121,6 +130,10 @@ class BackpackAPIFactory(WebAssistantsFactory):
         self._time_synchronizer = time_synchronizer
         self._pauses: dict[str, _Pause] = {}
 
+    async def get_rest_assistant(self) -> RESTAssistant:
+        stock = await self._connections_factory.get_rest_connection()
+        return RESTAssistant(BackpackRESTConnection(stock._client_session), self._throttler, auth=self._auth)
+
     async def get_ws_assistant(self) -> "BackpackWSAssistant":
         stock = await self._connections_factory.get_ws_connection()
         return BackpackWSAssistant(BackpackWSConnection(stock._client_session), auth=self._auth)
@@ -210,8 +223,25 @@ async def _body(response: RESTResponse, name: str) -> str:
     async for chunk in response._aiohttp_response.content.iter_chunked(2**16):
         body += chunk
         if len(body) > CONSTANTS.MAX_BODY_BYTES:
+            response._aiohttp_response.close()
             raise WireFormatError(f"{name}: the answer is longer than {CONSTANTS.MAX_BODY_BYTES} bytes")
     return body.decode(errors="replace")
+
+
+class BackpackRESTConnection(RESTConnection):
+    """Follows no redirect: signed headers are for the venue, and aiohttp would take them along to any other host."""
+
+    async def call(self, request: RESTRequest) -> RESTResponse:
+        return RESTResponse(
+            await self._client_session.request(
+                method=request.method.value,
+                url=request.url,
+                params=request.params,
+                data=request.data,
+                headers=request.headers,
+                allow_redirects=False,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +255,13 @@ class BackpackWSConnection(WSConnection):
     The venue acknowledges no subscription. It reads in order, though: the pong to a ping sent after a SUBSCRIBE tells
     that the subscription has been read.
     """
+
+    async def connect(self, *args: Any, **kwargs: Any) -> None:
+        """As inherited, but a redirect counts as a failure: what is signed goes to the venue and nowhere else."""
+        await super().connect(*args, **kwargs)
+        if isinstance(self._connection, ClientWebSocketResponse) and self._connection._response.history:
+            await self.disconnect()
+            raise ConnectionError("the venue points to another address, which is not followed")
 
     async def ping(self, payload: bytes = b"") -> None:
         await self._connection.ping(payload)
@@ -240,5 +277,10 @@ class BackpackWSConnection(WSConnection):
 
 
 class BackpackWSAssistant(WSAssistant):
+    async def send(self, request: WSRequest) -> None:
+        if not self._connection.connected:
+            raise StreamLost("the connection is closed")  # the inherited RuntimeError would pass for a bug
+        await super().send(request)
+
     async def ping(self, payload: bytes = b"") -> None:
         await self._connection.ping(payload)

@@ -75,25 +75,31 @@ _UNKNOWN_OUTCOME_STATUSES = frozenset({408, 425})
 
 
 def error_of(status: int, body: str, request: str) -> BackpackError | None:
-    """Read a REST answer as an error; None where ``status`` is below 400.
+    """Read a REST answer as an error; None where ``status`` is below 300 (redirects are not followed).
 
     ``request`` names the call for the message (``"POST /api/v1/order"``). Reject only on positive evidence: a body that
-    is not the venue's (a proxy's HTML page), a 5xx or a 429 leaves the outcome unknown.
+    is not the venue's (a proxy's HTML page), a redirect, a 5xx or a 429 leaves the outcome unknown.
     Source: api-doc/NOTES.md, "Errors".
     """
-    if status < 400:
+    if status < 300:
         return None
     code, text = _code_and_text(body)
     told = f"{request} answered {status}: {_shortened(code, text)}"
     if status == 429 or code == "TOO_MANY_REQUESTS":
         return RateLimited(told)
-    if status >= 500 or status in _UNKNOWN_OUTCOME_STATUSES or code in _UNKNOWN_OUTCOME_CODES or _is_html(text):
+    is_from_the_venue = 400 <= status < 500 and status not in _UNKNOWN_OUTCOME_STATUSES and not _is_html(text)
+    if not is_from_the_venue or code in _UNKNOWN_OUTCOME_CODES:
         return OutcomeUnknown(told)
     if code == "RESOURCE_NOT_FOUND" or _NOT_FOUND_TEXT.search(text):
         return NotFound(code, text)
-    if _CLOCK_TEXT.search(text):
+    if is_about_the_clock(text):
         return ClockSkew(code, text)
     return Rejected(code, text or f"{request} answered {status} without a reason")
+
+
+def is_about_the_clock(text: str) -> bool:
+    """Whether a refusal, REST's or the websocket's, speaks of the request's timestamp."""
+    return _CLOCK_TEXT.search(text) is not None
 
 
 def _code_and_text(body: str) -> tuple[str, str]:
