@@ -3,21 +3,22 @@
 import asyncio
 import random
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBook
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused, Subscribed
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
 from hummingbot.connector.exchange.backpack.errors import BackpackError, StreamLost, WireFormatError
 from hummingbot.connector.exchange.backpack.sequencer import Sequencer, Step
-from hummingbot.connector.exchange.backpack.supervision import SilenceWatch, backoff
+from hummingbot.connector.exchange.backpack.supervision import FIRST_DELAY_S, SilenceWatch, backoff
 from hummingbot.connector.exchange.backpack.wire import (
     DepthSnapshot,
     DepthUpdate,
     PublicTrade,
-    StreamRefusal,
     Symbol,
     TradingPair,
     depth_stream,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 FIRST_RESYNC_DELAY_S = 0.2
 # REST may run a little ahead of the stream: a book that "moved" gets this long to show it on the stream as well.
 CATCH_UP_S = 2.0
-SUBSCRIBED_PAIRS = "pairs"
 
 
 @dataclass
@@ -52,6 +52,7 @@ class _Feed:
     live: asyncio.Event = field(default_factory=asyncio.Event)
     snapshot_id: int = -1  # of the snapshot the live book stands on
     resync: asyncio.Task[None] | None = None
+    refusals: Iterator[float] | None = None  # the delays of an episode of the venue refusing this pair's streams
 
     @property
     def streams(self) -> list[str]:
@@ -87,6 +88,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return next((feed.snapshot_id for feed in self._feeds.values() if feed.trading_pair == trading_pair), -1)
 
     async def wait_until_live(self, trading_pair: str) -> None:
+        """Raises KeyError if the venue has no such market."""
+        while not await self._connector.trading_pair_symbol_map():
+            await self._sleep(FIRST_DELAY_S)
         await (await self._feed_of(trading_pair)).live.wait()
 
     async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
@@ -98,7 +102,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return self.order_book_create_function()
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
-        """Add a pair on the open connection. True once its book is live; other pairs are not disturbed."""
+        """Add a pair on the open connection. True once its book is live; other pairs are not disturbed.
+
+        Should the connection break meanwhile, the next one subscribes to the pair as well.
+        """
         if self._websocket is None:
             self.logger().warning("%s was not added: the market stream is not connected, try again", trading_pair)
             return False
@@ -107,9 +114,11 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         except KeyError:
             self.logger().warning("%s was not added: Backpack has no such market", trading_pair)
             return False
-        await self._stream.subscribe(self._websocket, feed.symbol, feed.streams)
         try:
             async with asyncio.timeout(CONSTANTS.SUBSCRIBE_TIMEOUT_S):
+                if not feed.live.is_set():
+                    with suppress(ConnectionError):
+                        await self._stream.subscribe(self._websocket, feed.symbol, feed.streams)
                 await feed.live.wait()
         except TimeoutError:
             self.logger().warning(
@@ -125,11 +134,13 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         if feed is None:
             return False
         del self._feeds[feed.symbol]
+        feed.live.clear()
         if feed.resync is not None:
             feed.resync.cancel()
         self.remove_trading_pair(trading_pair)
         if self._websocket is not None:
-            await self._stream.unsubscribe(self._websocket, feed.streams)
+            with suppress(ConnectionError):
+                await self._stream.unsubscribe(self._websocket, feed.streams)
         return True
 
     # -- the connection (called in turn by listen_for_subscriptions) ---------------------------------------------------
@@ -138,12 +149,17 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return await self._stream.connect()
 
     async def _subscribe_channels(self, ws: BackpackWSAssistant) -> None:
+        """Each pair by itself, so that a refusal can be told to be of one of them and leaves the others alone."""
+        if not await self._connector.trading_pair_symbol_map():
+            raise StreamLost("the venue's list of markets cannot be had")
         for trading_pair in self._trading_pairs:
-            await self._feed_of(trading_pair)
-        for feed in self._feeds.values():
+            try:
+                await self._feed_of(trading_pair)
+            except KeyError:
+                self.logger().error("%s: Backpack has no such market. Check the configuration.", trading_pair)
+        for feed in list(self._feeds.values()):
             feed.silence.heard(time.monotonic())
-        streams = [stream for feed in self._feeds.values() for stream in feed.streams]
-        await self._stream.subscribe(ws, SUBSCRIBED_PAIRS, streams)
+            await self._stream.subscribe(ws, feed.symbol, feed.streams)
         self._websocket = ws
 
     async def _process_websocket_messages(self, websocket_assistant: BackpackWSAssistant) -> None:
@@ -160,8 +176,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                                 self._stream.unreadable(error)
                         case Subscribed(name=name):
                             self._on_subscribed(name)
-                        case StreamRefusal(code=code, message=message):
-                            raise StreamLost(f"the venue refused a subscription: {code} {message}")
+                        case Refused(name=name):
+                            self._on_refused(name, event)
         except BaseExceptionGroup as group:
             raise self._stream.lost(group.exceptions[0]) from None
 
@@ -169,17 +185,33 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         for feed in self._feeds.values():
             feed.live.clear()
             feed.sequencer.reset()
-            feed.resync = None
+            feed.resync = feed.refusals = None
         self._websocket = None
         self._stream.end()
         await super()._on_order_stream_interruption(websocket_assistant)
 
     def _on_subscribed(self, name: str) -> None:
-        if name == SUBSCRIBED_PAIRS:
+        if not self._stream.is_live:
             self._stream.live()
-        for feed in self._feeds.values():
-            if name in (SUBSCRIBED_PAIRS, feed.symbol):
+        feed = self._feeds.get(Symbol(name))
+        if feed is not None:
+            feed.refusals = None
+            if not feed.sequencer.is_live:
                 self._resync(feed)
+
+    def _on_refused(self, name: str, refused: Refused) -> None:
+        feed = self._feeds.get(Symbol(name))
+        if feed is None or self._connection is None:
+            return
+        if feed.refusals is None:
+            self.logger().error("The venue refused %s: %s. Trying again.", " and ".join(feed.streams), refused)
+            feed.refusals = backoff(random.random)
+        self._connection.create_task(self._subscribe_again(feed, next(feed.refusals)))
+
+    async def _subscribe_again(self, feed: _Feed, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        if self._websocket is not None and self._feeds.get(feed.symbol) is feed:
+            await self._stream.subscribe(self._websocket, feed.symbol, feed.streams)
 
     def _on_frame(self, stream: str, data: Any) -> None:
         channel = stream.partition(".")[0]
@@ -191,8 +223,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self._carry_out(feed, feed.sequencer.on_update(update))
         elif channel == "trade":
             trade = parse_public_trade(data)
-            if trade.symbol in self._feeds:
-                self._message_queue[self._trade_messages_queue_key].put_nowait(trade)
+            feed = self._feeds.get(trade.symbol)
+            if feed is not None:
+                self._message_queue[self._trade_messages_queue_key].put_nowait((feed.trading_pair, trade))
 
     # -- the books -----------------------------------------------------------------------------------------------------
 
@@ -239,11 +272,12 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """A quiet market is told from a dead feed by asking REST whether the book has moved."""
         while True:
             now_s = time.monotonic()
-            silent = [feed for feed in self._feeds.values() if feed.silence.seconds_left(now_s) <= 0]
-            for feed in silent:
-                await self._ensure_nothing_was_missed(feed)
-                feed.silence.heard(now_s)
-            nearest_s = min((feed.silence.seconds_left(now_s) for feed in self._feeds.values()), default=1.0)
+            live = [feed for feed in self._feeds.values() if feed.live.is_set()]
+            for feed in live:
+                if feed.silence.seconds_left(now_s) <= 0:
+                    await self._ensure_nothing_was_missed(feed)
+                    feed.silence.heard(now_s)
+            nearest_s = min((feed.silence.seconds_left(now_s) for feed in live), default=1.0)
             await asyncio.sleep(min(max(nearest_s, 0.05), 1.0))
 
     async def _ensure_nothing_was_missed(self, feed: _Feed) -> None:
@@ -254,7 +288,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             raise StreamLost(f"{silence}, and whether its book moved cannot be asked ({error})") from None
         if seen_id > feed.sequencer.released_id:
             await asyncio.sleep(CATCH_UP_S)
-        if seen_id > feed.sequencer.released_id:
+        if seen_id > feed.sequencer.released_id and feed.live.is_set():
             raise StreamLost(f"{silence} although its book moved")
 
     async def _feed_of(self, trading_pair: str) -> _Feed:
@@ -282,20 +316,21 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         )
 
     async def _parse_trade_message(
-        self, raw_message: PublicTrade, message_queue: asyncio.Queue[OrderBookMessage]
+        self, raw_message: tuple[TradingPair, PublicTrade], message_queue: asyncio.Queue[OrderBookMessage]
     ) -> None:
-        side = TradeType.SELL if raw_message.buyer_is_maker else TradeType.BUY
+        trading_pair, trade = raw_message
+        side = TradeType.SELL if trade.buyer_is_maker else TradeType.BUY
         message_queue.put_nowait(
             OrderBookMessage(
                 OrderBookMessageType.TRADE,
                 {
-                    "trading_pair": self._feeds[raw_message.symbol].trading_pair,
+                    "trading_pair": trading_pair,
                     "trade_type": float(side.value),
-                    "trade_id": raw_message.trade_id,
-                    "price": raw_message.price,
-                    "amount": raw_message.quantity,
+                    "trade_id": trade.trade_id,
+                    "price": trade.price,
+                    "amount": trade.quantity,
                 },
-                timestamp=raw_message.time_s,
+                timestamp=trade.time_s,
             )
         )
 

@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused, Subscribed
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
-from hummingbot.connector.exchange.backpack.errors import StreamLost
-from hummingbot.connector.exchange.backpack.wire import StreamRefusal
+from hummingbot.connector.exchange.backpack.errors import StreamLost, is_about_the_clock
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 
 ORDERS = "account.orderUpdate"
@@ -33,6 +32,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         super().__init__()
         self._api_factory = api_factory
         self._stream = BackpackStream(f"{domain} private", api_factory, self.logger())
+        self._refusal_told = False
 
     @property
     def last_recv_time(self) -> float:
@@ -48,26 +48,19 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     async def _process_websocket_messages(
         self, websocket_assistant: BackpackWSAssistant, queue: asyncio.Queue[object]
     ) -> None:
-        """Balances are asked for after orders stand, so that a refusal tells which of the two was refused."""
         try:
-            asked = ORDERS
             async for event in self._stream.events(websocket_assistant):
                 match event:
                     case Frame(stream=stream, data=data):
                         queue.put_nowait({"stream": stream, "data": data})
                     case Subscribed(name=name) if name == ORDERS:
-                        asked = BALANCES
                         await self._stream.subscribe(websocket_assistant, BALANCES, [BALANCES], signed=True)
-                    case Subscribed(name=name) if name == BALANCES and not self._stream.is_live:
+                    case Subscribed():
                         self._go_live(queue, with_balances=True)
-                    case StreamRefusal(code=code, message=message) if asked == ORDERS or self._stream.is_live:
-                        self.logger().error("The venue refused %s: %s %s. Check the API key.", ORDERS, code, message)
-                        await self._api_factory.correct_clock()
-                        raise StreamLost(f"{ORDERS} was refused: {code} {message}")
-                    case StreamRefusal(code=code, message=message):
-                        self.logger().warning(
-                            "The venue refused %s (%s %s): balances are polled instead", BALANCES, code, message
-                        )
+                    case Refused(name=name) if name == ORDERS:
+                        await self._on_refusal(event)
+                    case Refused():
+                        self.logger().warning("The venue refused %s (%s): balances are polled instead", BALANCES, event)
                         self._go_live(queue, with_balances=False)
         except Exception as error:
             raise self._stream.lost(error) from None
@@ -78,6 +71,17 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._stream.end()
         await super()._on_user_stream_interruption(websocket_assistant)
 
+    async def _on_refusal(self, refused: Refused) -> None:
+        """Either the clock is wrong, which is mended before the next attempt, or the key is, which a person must do."""
+        await self._api_factory.correct_clock()
+        if not is_about_the_clock(refused.refusal.message) and not self._refusal_told:
+            self._refusal_told = True
+            self.logger().error(
+                "The venue refused %s: %s. Check the API key and secret (`connect backpack`).", ORDERS, refused
+            )
+        raise StreamLost(f"{ORDERS} was refused: {refused}")
+
     def _go_live(self, queue: asyncio.Queue[object], with_balances: bool) -> None:
+        self._refusal_told = False
         self._stream.live()
         queue.put_nowait(Resumed(with_balances))

@@ -1,6 +1,7 @@
 """The book and its tracker, for data that comes in order and without holes (see ``sequencer``)."""
 
 import asyncio
+from contextlib import suppress
 
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage
@@ -41,5 +42,6 @@ class BackpackOrderBookTracker(OrderBookTracker):
             self._tracking_message_queues[trading_pair] = asyncio.Queue()
             self._tracking_tasks[trading_pair] = safe_ensure_future(self._track_single_book(trading_pair))
         for trading_pair in self._trading_pairs:
-            await self._data_source.wait_until_live(trading_pair)
+            with suppress(KeyError):  # no such market: the data source says so, the other pairs go on
+                await self._data_source.wait_until_live(trading_pair)
         self._order_books_initialized.set()

@@ -25,12 +25,23 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The venue has read the subscription that was sent under this name, and refused it."""
+
+    name: str
+    refusal: StreamRefusal
+
+    def __str__(self) -> str:
+        return f"{self.refusal.code} {self.refusal.message}"
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     stream: str
     data: Json
 
 
-StreamEvent = Subscribed | Frame | StreamRefusal
+StreamEvent = Subscribed | Refused | Frame
 
 
 class BackpackStream:
@@ -46,6 +57,7 @@ class BackpackStream:
         self._supervisor = StreamSupervisor(random.random, time.monotonic())
         self._loss_told = False
         self._unreadable_told: set[str] = set()
+        self._refusal: StreamRefusal | None = None  # of the subscription whose pong is still to come
 
     @property
     def is_live(self) -> bool:
@@ -71,7 +83,7 @@ class BackpackStream:
     async def subscribe(
         self, websocket: BackpackWSAssistant, name: str, streams: Sequence[str], *, signed: bool = False
     ) -> None:
-        """Ask for ``streams``; ``Subscribed(name)`` follows among the events, or a StreamRefusal before it."""
+        """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the events."""
         await websocket.send(WSJSONRequest(payload=subscribe(streams), is_auth_required=signed))
         await websocket.ping(name.encode())
 
@@ -103,17 +115,27 @@ class BackpackStream:
 
     async def events(self, websocket: BackpackWSAssistant) -> AsyncIterator[StreamEvent]:
         """What arrives, read. An unreadable frame is told once a connection and skipped: what it carried is found out
-        by whoever keeps count (the sequencer, the reconciliation)."""
+        by whoever keeps count (the sequencer, the reconciliation).
+
+        A refusal does not say of what; but the venue answers in order, so it is of the subscription that the next pong
+        belongs to.
+        """
+        self._refusal = None
         async for response in websocket.iter_messages():
             if isinstance(response.data, Pong):
-                yield Subscribed(response.data.payload.decode(errors="replace"))
+                name = response.data.payload.decode(errors="replace")
+                refusal, self._refusal = self._refusal, None
+                yield Subscribed(name) if refusal is None else Refused(name, refusal)
                 continue
             try:
                 frame = parse_frame(decode(response.data, f"{self._name} frame"))
             except WireFormatError as error:
                 self.unreadable(error)
                 continue
-            yield frame if isinstance(frame, StreamRefusal) else Frame(*frame)
+            if isinstance(frame, StreamRefusal):
+                self._refusal = frame
+            else:
+                yield Frame(*frame)
         raise StreamLost("closed by this side")
 
     def unreadable(self, error: WireFormatError) -> None:
