@@ -795,7 +795,9 @@ class BackpackExchange(ExchangePyBase):
                 if verdict.order_update is not None:
                     await self._order_tracker._process_order_update(verdict.order_update)
                 if verdict.trade_updates or verdict.order_update is not None:
-                    self._next_balance_check_s = 0.0  # frames were missed: those of balances may have been too
+                    # Frames were missed, those of balances maybe too: what was heard so far counts no more.
+                    self._next_balance_check_s = 0.0
+                    self._balance_heard_s.clear()
                 if verdict.found and verdict.complete:
                     self._doubts.pop(order.client_order_id, None)
                 elif verdict.found:

@@ -6,9 +6,11 @@ such as that an order completed exactly once. The same rows are the test table (
 comparison of connectors (scripts/compare_connectors.py), so a play knows no connector's inside.
 """
 
+import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from test.hummingbot.connector.exchange.backpack.reliability.rig import Rig
@@ -54,3 +56,10 @@ def row(id: str, phase: Phase, what: str, **rig: Any) -> Callable[[Play], Play]:
         return play
 
     return enter
+
+
+def all_rows() -> list[Row]:
+    """The whole table; importing a module of plays enters them."""
+    for file in sorted(Path(__file__).parent.glob("*_rows.py")):
+        importlib.import_module(f"{__name__.rpartition('.')[0]}.{file.stem}")
+    return ROWS
