@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .access import BadSecret, public_key_of
+from .faults.scenario import BadScenario, play, scenario_from
 from .listing import DEFAULT_MARKETS
 from .market import DEFAULT_PAIRS, MarketSource, Synthetic
 from .recording import Recorded, RecordingError
@@ -80,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
                         help="delay of orders that are not post-only (%(default)s)")  # fmt: skip
     parser.add_argument("--ping-interval", type=_seconds, default=60.0, metavar="SECONDS",
                         help="time between websocket pings (%(default)s)")  # fmt: skip
+    parser.add_argument("--scenario", metavar="FILE", type=Path,
+                        help='faults by the clock: JSON {"steps": [{"at_s", "for_s"?, "fault", "parameters"?, '
+                        '"match"?, "count"?, "probability"?, "seed"?}]}; the faults are at /_sim/faults')  # fmt: skip
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     return parser
 
@@ -90,12 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     try:
         return asyncio.run(_run(options))
-    except (BadArgument, BadSecret, RecordingError) as error:
+    except (BadArgument, BadScenario, BadSecret, RecordingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
 async def _run(options: argparse.Namespace) -> int:
+    scenario = () if options.scenario is None else scenario_from(options.scenario)
     plans = list(options.account or [])
     if options.accounts_from is not None:
         plans += _accounts_from(options.accounts_from)
@@ -133,10 +138,12 @@ async def _run(options: argparse.Namespace) -> int:
     except OSError as error:
         reason = "is in use by another program" if error.errno == errno.EADDRINUSE else f"is not usable: {error}"
         raise BadArgument(f"{options.host}:{options.port} {reason}; choose another with --port") from None
+    playing = asyncio.create_task(play(scenario, sim.faults, sim.clock))
     try:
         _announce(sim, options.accounts_file)
         await _show_progress(sim, over)
     finally:
+        playing.cancel()
         await sim.stop()
     print("local Backpack stopped", flush=True)
     return 0

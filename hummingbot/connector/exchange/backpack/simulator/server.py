@@ -187,6 +187,8 @@ class SimulatedBackpack:
         seen = self._seen(call) if self.faults and not call.path.startswith(PREFIX) else None
         try:
             answer = await self._answer(call, seen)
+            if self.faults and not call.path.startswith(PREFIX):
+                self.faults.answering()
         except Disconnect:
             reset(request.transport)
             return web.Response()  # goes nowhere

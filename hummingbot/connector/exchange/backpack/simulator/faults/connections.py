@@ -95,9 +95,11 @@ class RefuseConnection(Fault):
     async def request(self, call: Call, handle: Handler) -> Answer:
         raise Disconnect
 
+    def touches_handshake(self) -> bool:
+        return self.websocket
+
     async def handshake(self) -> None:
-        if self.websocket:
-            raise Disconnect
+        raise Disconnect
 
 
 @dataclass

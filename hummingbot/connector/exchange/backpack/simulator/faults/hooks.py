@@ -15,8 +15,8 @@ The moments at which a fault can act; each strike takes one from its count:
 ``resting``    once for each open order: those there when the fault is armed, and those that come to rest later
 =============  ========================================================================================
 
-``armed`` and ``cleared`` are for faults that change the exchange itself; ``written`` and ``answered`` only tell what
-has left. A fault ends a connection by raising ``Disconnect`` from any of the moments of a connection.
+``armed`` and ``cleared`` are for faults that change the exchange itself; ``answering``, ``answered`` and ``written``
+are told of everything that leaves, struck or not. A fault ends a connection by raising ``Disconnect`` from any of the moments of a connection.
 """
 
 import asyncio
@@ -142,6 +142,10 @@ class Fault:
         """Whether this call is of a kind that the fault acts on; others do not use up its count."""
         return True
 
+    def touches_handshake(self) -> bool:
+        """Likewise for the opening of a websocket."""
+        return True
+
     def touches_frame(self, socket: Socket, frame: Frame) -> bool:
         """Likewise for a frame; heartbeats and error frames are usually left alone."""
         return frame.stream is not None
@@ -175,6 +179,9 @@ class Fault:
 
     def written(self, frame: Frame) -> None:
         """A frame has been written to its socket."""
+
+    def answering(self) -> None:
+        """A call has been carried out and is about to be answered; may raise Disconnect."""
 
     def answered(self, call: Call) -> None:
         """The answer to a call has been written."""
@@ -341,7 +348,8 @@ class Faults:
 
     async def handshake(self) -> None:
         for armed in self:
-            if armed.acts_on("handshake") and armed.match.handshake() and armed.strikes():
+            touches = armed.acts_on("handshake") and armed.match.handshake() and armed.fault.touches_handshake()
+            if touches and armed.strikes():
                 await armed.fault.handshake()
 
     async def connect(self, socket: Socket) -> None:
@@ -372,6 +380,10 @@ class Faults:
     def written(self, frame: Frame) -> None:
         for armed in self:
             armed.fault.written(frame)
+
+    def answering(self) -> None:
+        for armed in self:
+            armed.fault.answering()
 
     def answered(self, call: Call) -> None:
         for armed in self:

@@ -71,19 +71,23 @@ class LateFrame(Fault):
         return _is_event(frame, self.event)
 
     def cleared(self) -> None:
-        held, self._held = self._held, []
-        for socket, frame in held:
-            socket.put(frame)
+        self._release(list(self._held))
 
     def frame(self, socket: Socket, frame: Frame) -> Iterable[Frame]:
-        if not self._held:
-            asyncio.get_running_loop().call_later(self.at_most_s, self.cleared)
         self._held.append((socket, frame))
+        asyncio.get_running_loop().call_later(self.at_most_s, self._release, [(socket, frame)])
         return ()
 
     def answered(self, call: Call) -> None:
         if (call.method, call.path) == (self.until_method, self.until_path):
-            asyncio.get_running_loop().call_later(READ_S, self.cleared)
+            asyncio.get_running_loop().call_later(READ_S, self._release, list(self._held))
+
+    def _release(self, frames: list[tuple[Socket, Frame]]) -> None:
+        for held in frames:
+            if held in self._held:
+                self._held.remove(held)
+                socket, frame = held
+                socket.put(frame)
 
 
 @dataclass

@@ -50,6 +50,7 @@ class ClockJump(Fault):
 
     def cleared(self) -> None:
         self.venue.clock.skew_us -= self._jumped_us
+        self._jumped_us = 0
 
 
 @dataclass
@@ -89,10 +90,16 @@ class Restart(Fault):
     def touches_call(self, call: Call) -> bool:
         return self._is_down()
 
+    def touches_handshake(self) -> bool:
+        return self._is_down()
+
     async def request(self, call: Call, handle: Handler) -> Answer:
         raise Disconnect
 
     async def handshake(self) -> None:
+        raise Disconnect
+
+    def answering(self) -> None:
         if self._is_down():
             raise Disconnect
 
