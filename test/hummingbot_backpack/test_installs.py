@@ -110,8 +110,6 @@ def environment_like(site_packages: Path, folder: Path) -> Environment:
 @pytest.fixture(scope="session")
 def hummingbot_20251103(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """site-packages with a Hummingbot that has no Backpack connector."""
-    if sys.version_info[:2] != (3, 12):
-        pytest.skip("Hummingbot 20251103 is tested with Python 3.12, for which it has a wheel")
     folder = tmp_path_factory.mktemp("20251103")
     venv.create(folder, with_pip=False, symlinks=True)
     environment = Environment(folder)
@@ -120,7 +118,10 @@ def hummingbot_20251103(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment.site_packages
 
 
-@pytest.fixture(params=["20260922", "20251103"])
+not_for_this_python = pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="20251103 is pinned for Python 3.12")
+
+
+@pytest.fixture(params=["20260922", pytest.param("20251103", marks=not_for_this_python)])
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Environment]:
     installed = (
         Path(sysconfig.get_path("purelib"))  # the one that runs these tests
