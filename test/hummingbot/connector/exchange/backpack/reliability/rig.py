@@ -42,6 +42,16 @@ SYMBOL = "SOL_USDC"
 # A second price level with room on both sides; the synthetic venue's band around it is wide.
 MID = Decimal("150")
 
+CREATED, OVER = "created", "over"
+STORY = {
+    MarketEvent.BuyOrderCreated.name: CREATED,
+    MarketEvent.SellOrderCreated.name: CREATED,
+    MarketEvent.BuyOrderCompleted.name: OVER,
+    MarketEvent.SellOrderCompleted.name: OVER,
+    MarketEvent.OrderCancelled.name: OVER,
+    MarketEvent.OrderFailure.name: OVER,
+}
+
 
 class Timeout(AssertionError):
     """Something that should have happened did not, in time."""
@@ -55,8 +65,10 @@ class Pace:
     unsettled_poll: float = 0.3
     request_timeout: float = 1.0
     unknown_grace: float = 1.0
+    signature_window: float = 1.5
     stale_after: float = 2.0
     subscribe_timeout: float = 2.0
+    heartbeat: float = 2.0
     tick: float = 0.1
 
 
@@ -76,6 +88,11 @@ class Requests(faults.Fault):
     async def connect(self, peer: Any) -> None:
         self.connects.append(time.monotonic())
 
+    def of(self, path: str) -> int:
+        """How often ``path`` was called since this was last asked."""
+        since, self._asked[path] = self._asked.get(path, 0), sum(called == path for _, _, called in self.calls)
+        return self._asked[path] - since
+
 
 @dataclass
 class Told:
@@ -93,7 +110,8 @@ class Told:
 class Rig:
     """``async with Rig() as rig``: an exchange with one other trader on it (the street), the connector ready.
 
-    ``connector`` is an import path; ``pace`` None leaves the connector's own patience.
+    ``connector`` is an import path; ``pace`` None leaves the connector's own patience; ``options`` are for the
+    connector's constructor; the exchange pings its sockets every ``ping_interval_s``.
     """
 
     def __init__(
@@ -106,15 +124,20 @@ class Rig:
         balances: dict[str, str] | None = None,
         market: Any = None,
         start: bool = True,
+        options: dict[str, Any] | None = None,
+        ping_interval_s: float = 60.0,
     ) -> None:
         self._class = connector
+        self._options = options or {}
         self._pace = pace
         self._start = start
         self._clock: Clock | None = None
         self._clock_task: asyncio.Task[None] | None = None
         self._patches = ExitStack()
         self.pairs = list(pairs)
-        self.sim = simulator.SimulatedBackpack(seed=seed, market=market, taker_delay_s=0.02)
+        self.sim = simulator.SimulatedBackpack(
+            seed=seed, market=market, taker_delay_s=0.02, ping_interval_s=ping_interval_s
+        )
         self.account = self.sim.add_account(balances or {"USDC": "1000000", "SOL": "10000", "BTC": "10"}, name="bot")
         self.street = self.sim.add_account(
             {"USDC": "100000000", "SOL": "1000000", "BTC": "1000", "ETH": "10000"}, name="street"
@@ -123,14 +146,17 @@ class Rig:
         self.sim.faults.arm(self.requests)
         self.told = Told()
         self.connector: Any = None
-        self._street_ids = iter(range(4_000_000_000, 4_294_967_295))
+        self._moves = 0
+        self._extra: list[Any] = []  # the street's orders that ``move`` placed and has not taken back
+        self.by_hand: set[int] = set()  # orders on the bot's account that the bot did not place, by the exchange's id
 
     async def __aenter__(self) -> "Rig":
         await self.sim.start()
         self._patches.enter_context(patch.dict(os.environ, {"BACKPACK_LOCAL_URL": self.sim.rest_url}))
         adapt(self._class, self.sim, self._pace, self._patches)
-        for pair in self.pairs:
-            self.quote(pair)
+        if self.sim.market is None:
+            for pair in self.pairs:
+                self.quote(pair)
         if self._start:
             await self.start_connector()
         return self
@@ -153,6 +179,7 @@ class Rig:
             backpack_api_secret=self.account.api_secret,
             trading_pairs=list(self.pairs),
             domain="backpack_local" if ours else "exchange",
+            **self._options,
         )
         for event in MarketEvent:
             forwarder = EventForwarder(lambda told, name=event.name: self._hear(name, told))
@@ -216,7 +243,8 @@ class Rig:
         return next((o for o in self.venue_orders() if str(o.client_id) == order_id), None)
 
     def venue_orders(self) -> list[Any]:
-        return list(self.sim.exchange.open_orders(self.account.name))
+        """The bot's, not those placed by hand on its account."""
+        return [order for order in self.sim.exchange.open_orders(self.account.name) if order.id not in self.by_hand]
 
     def quote(self, pair: str, mid: Decimal = MID) -> None:
         """The street puts a book of 5 levels a side around ``mid``, far from where the tests trade."""
@@ -228,6 +256,26 @@ class Rig:
             for side, price in ((model.Side.BID, mid - width), (model.Side.ASK, mid + width)):
                 self.street_order(side, 5, (price // market.tick_size) * market.tick_size, symbol=symbol)
 
+    def move(self, times: int = 1, pair: str = PAIR) -> None:
+        """The book changes ``times``, one update each: levels of the street's come and go, deep in the book."""
+        symbol = pair.replace("-", "_")
+        market = self.sim.exchange.market(symbol)
+        bid, _ = self.sim.exchange.book_ticker(symbol).bid
+        for _ in range(times):
+            self._moves += 1
+            price = bid - market.tick_size * (100 + self._moves % 50)
+            order = self.street_order(model.Side.BID, market.min_quantity * (1 + self._moves % 7), price, symbol=symbol)
+            self._extra.append(order)
+            if len(self._extra) > 40:
+                old = self._extra.pop(0)
+                self.sim.exchange.cancel(self.street.name, old.symbol, order_id=old.id)
+
+    def reprice(self, mid: str, pair: str = PAIR) -> None:
+        """The whole market moves: not one level stays where it was."""
+        self.sim.exchange.cancel_all(self.street.name, pair.replace("-", "_"))
+        self._extra.clear()
+        self.quote(pair, Decimal(mid))
+
     def street_order(
         self,
         side: Any,
@@ -238,8 +286,11 @@ class Rig:
         account: Any = None,
         client_id: int | None = None,
     ) -> Any:
-        """A limit order of the street's (or another account's), at once; what it crosses, it takes."""
-        return self.sim.exchange.submit(
+        """A limit order of the street's (or another account's), at once; what it crosses, it takes.
+
+        On the bot's own account it is one that somebody else placed: another bot, or the owner by hand.
+        """
+        [accepted, *_] = self.sim.exchange.submit(
             model.OrderRequest(
                 account=(account or self.street).name,
                 symbol=symbol,
@@ -250,6 +301,9 @@ class Rig:
                 client_id=client_id,
             )
         )
+        if account is self.account:
+            self.by_hand.add(accepted.order.id)
+        return accepted.order
 
     def street_takes(self, order_id: str, quantity: str | Decimal | None = None) -> None:
         """The street trades against an order of the bot's, all of it or ``quantity``; it must be at the touch."""
@@ -294,7 +348,8 @@ class Rig:
 
     def violations(self) -> list[str]:
         """Everything in which connector and exchange differ, with both quiet."""
-        return [*self.wrong_books(), *self.wrong_fills(), *self.wrong_orders(), *self.wrong_balances()]
+        orders = [*self.wrong_orders(), *self.wrong_stories()]
+        return [*self.wrong_books(), *self.wrong_fills(), *orders, *self.wrong_balances()]
 
     def wrong_books(self) -> list[str]:
         """1. Ready, with the exchange's book at its present update id."""
@@ -337,7 +392,11 @@ class Rig:
         """Fills of the orders the connector placed; other orders on the account are not its business."""
         known = {str(event.order_id) for _, event in self.told.events if hasattr(event, "order_id")}
         known |= set(self.connector.in_flight_orders)
-        return [fill for fill in self.sim.exchange.fills(self.account.name) if str(fill.client_id) in known]
+        return [
+            fill
+            for fill in self.sim.exchange.fills(self.account.name)
+            if str(fill.client_id) in known and fill.order_id not in self.by_hand
+        ]
 
     def wrong_fills(self) -> list[str]:
         """2. Every fill told exactly once, with its price, amount, fee and fee asset."""
@@ -359,10 +418,22 @@ class Rig:
             for key in here.keys() - there.keys()
         ]
 
+    def wrong_stories(self) -> list[str]:
+        """Of 3: an order is created once, before its fills, and ends once, after them."""
+        stories: dict[str, list[str]] = {}
+        for name, event in self.told.events:
+            if order_id := getattr(event, "order_id", None):
+                stories.setdefault(str(order_id), []).append(STORY.get(name, name))
+        return [f"order {key}: told as {', '.join(told)}" for key, told in stories.items() if not _is_a_story(told)]
+
     @property
     def placed(self) -> set[str]:
         """Client ids of every order that reached the exchange from the bot's account by its API."""
-        return {str(order.client_id) for order in self.sim.exchange.order_history(self.account.name) if order.client_id}
+        return {
+            str(order.client_id)
+            for order in self.sim.exchange.order_history(self.account.name)
+            if order.client_id and order.id not in self.by_hand
+        }
 
     def wrong_balances(self) -> list[str]:
         """4. Total and available equal the ledger's; what is lent out counts as both."""
@@ -376,6 +447,14 @@ class Rig:
                 if shown != true:
                     wrong.append(f"{what} {asset}: shown {shown}, in the ledger {true}")
         return wrong
+
+
+def _is_a_story(told: list[str]) -> bool:
+    """Created, then filled any number of times, then over; what never got going is over at once."""
+    if CREATED not in told:
+        return told == [OVER]
+    middle = told[1:-1] if told[-1] == OVER else told[1:]
+    return told[0] == CREATED and all(what == MarketEvent.OrderFilled.name for what in middle)
 
 
 def _told_fill(event: OrderFilledEvent) -> tuple[Any, ...]:
@@ -417,7 +496,9 @@ def adapt(connector: str, sim: Any, pace: Pace | None, patches: ExitStack) -> No
         (exchange.BackpackExchange, "UNSETTLED_POLL_INTERVAL", pace.unsettled_poll),
         (exchange, "UNKNOWN_OUTCOME_GRACE_S", pace.unknown_grace),
         (constants, "REQUEST_TIMEOUT_S", pace.request_timeout),
+        (constants, "SIGNATURE_WINDOW_MS", round(pace.signature_window * 1000)),
         (constants, "STALE_AFTER_S", pace.stale_after),
         (constants, "SUBSCRIBE_TIMEOUT_S", pace.subscribe_timeout),
+        (constants, "HEARTBEAT_S", pace.heartbeat),
     ):
         patches.enter_context(patch.object(where, name, value))
