@@ -9,7 +9,7 @@ import pytest
 
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
 from hummingbot.connector.exchange.backpack.simulator.model import OrderBookState
-from test.hummingbot.connector.exchange.backpack.simulator.trader import Trader
+from test.hummingbot.connector.exchange.backpack.simulator.trader import Trader, until
 
 
 @pytest.mark.parametrize(
@@ -256,6 +256,19 @@ async def test_a_batch_answers_each_order_by_itself(alice: Trader) -> None:
     assert results[2] == {"code": "INSUFFICIENT_FUNDS", "message": "Insufficient funds", "operation": "Err"}
 
 
+async def test_post_only_orders_of_a_batch_do_not_wait_for_the_others(session: aiohttp.ClientSession) -> None:
+    async with SimulatedBackpack(taker_delay_s=5.0) as sim:
+        trader = Trader(sim, session, sim.add_account({"USDC": "1000"}))
+        sim.clock.freeze()
+        order = {"symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit", "quantity": "1"}
+        batch = [order | {"price": "100"}, order | {"price": "99", "postOnly": True}]
+        call = asyncio.create_task(trader.post("/api/v1/orders", batch))
+        await until(lambda: len(sim.exchange.open_orders("account-1")) > 0)
+        assert [order.price for order in sim.exchange.open_orders("account-1")] == [Decimal(99)]
+        sim.clock.advance(5.0)
+        assert [result["price"] for result in (await call).json] == ["100", "99"]
+
+
 async def test_cancel_all_is_per_market(alice: Trader) -> None:
     for price in ("100", "101"):
         await alice.order("Bid", price, "1")
@@ -345,6 +358,8 @@ async def test_fill_history_filters_and_pages(alice: Trader, bob: Trader) -> Non
     at_ms = -(-third.time_us // 1000)
     assert await clients(**{"from": at_ms}) == ["4", "3"]
     assert await clients(to=at_ms) == ["2", "1", "0"]
+    assert await clients(**{"from": third.time_us // 1000}) == ["4", "3", "2"], "inclusive, by what the row shows"
+    assert await clients(to=third.time_us // 1000) == ["1", "0"], "exclusive"
     page = await alice.get(fills, limit=2, offset=2)
     headers = {name: page.headers[name] for name in ("X-PAGE-COUNT", "X-CURRENT-PAGE", "X-PAGE-SIZE", "X-TOTAL")}
     assert headers == {"X-PAGE-COUNT": "3", "X-CURRENT-PAGE": "2", "X-PAGE-SIZE": "2", "X-TOTAL": "5"}

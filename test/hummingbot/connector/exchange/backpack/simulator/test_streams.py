@@ -79,6 +79,15 @@ async def test_what_a_trade_shows_in_public(alice: Trader, bob: Trader, listen: 
     assert (await listener.count("depth.SOL_USDC", 2))[1]["a"] == [["150.10", "0.00"]], "zero removes, padded too"
 
 
+async def test_the_best_prices_are_told_only_when_they_change(alice: Trader, listen: Listen) -> None:
+    listener = await listen()
+    await listener.subscribe("bookTicker.SOL_USDC")
+    for price in ("100", "99", "100.5"):
+        await alice.order("Bid", price, "1")
+    await listener.barrier()
+    assert [ticker["b"] for ticker in listener.of("bookTicker.SOL_USDC")] == ["100.00", "100.50"]
+
+
 async def test_a_resting_order_from_acceptance_to_cancel(alice: Trader, bob: Trader, listen: Listen) -> None:
     listener = await listen()
     await listener.subscribe("account.orderUpdate", trader=alice)
@@ -131,8 +140,9 @@ async def test_balances_are_absolute(alice: Trader, listen: Listen) -> None:
 
 async def test_everybody_sees_only_their_own_account(alice: Trader, bob: Trader, listen: Listen) -> None:
     of_alice, of_bob = await listen(), await listen()
-    await of_alice.subscribe("account.orderUpdate", "account.balanceUpdate", trader=alice)
     await of_bob.subscribe("account.orderUpdate", "account.balanceUpdate", trader=bob)
+    await alice.order("Bid", "99", "1")
+    await of_alice.subscribe("account.orderUpdate", "account.balanceUpdate", trader=alice)
     await alice.order("Bid", "100", "1")
     await of_alice.count("account.orderUpdate", 1)
     await of_bob.barrier()
