@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from hummingbot_backpack import __version__, client, hook, instance, practice
 from hummingbot_backpack.problem import Problem
+from hummingbot_backpack.report import command as report
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,6 +25,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "practice":
         folder = instance.prepare(arguments.instance / "practice")  # apart from real keys and their password
         return practice.main(folder, arguments.minutes, arguments.port, arguments.seed)
+    if arguments.command == "report":
+        return report.main(arguments.instance, arguments)
     instance.prepare(arguments.instance)
     if arguments.command == "client":
         return client.run()
@@ -60,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     hbot.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
     practice.add_arguments(
         commands.add_parser("practice", help="pure market making on a local exchange, checked fill by fill at the end")
+    )
+    report.add_arguments(
+        commands.add_parser("report", help="a page and a picture of a session: price, fills, profit, orders")
     )
     return parser
 
