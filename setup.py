@@ -31,6 +31,7 @@ def version() -> str:
     return found[1]
 
 
+plugin_packages = find_packages(include=["hummingbot_backpack", "hummingbot_backpack.*"])
 connector_packages = find_packages(EXCHANGES, include=["backpack", "backpack.*"])
 
 setup(
@@ -42,7 +43,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["hummingbot_backpack", *(f"hummingbot_backpack.payload.{name}" for name in connector_packages)],
+    packages=[*plugin_packages, *(f"hummingbot_backpack.payload.{name}" for name in connector_packages)],
     package_dir={"hummingbot_backpack.payload": EXCHANGES},
     package_data={"hummingbot_backpack": ["configs/*.yml"]},
     cmdclass={"build_py": BuildWithPth},
@@ -54,5 +55,6 @@ setup(
         "pynacl>=1.6,<2",
         "rich>=13.9,<16",
     ],
+    extras_require={"report": ["matplotlib>=3.10,<4"]},
     entry_points={"console_scripts": ["hummingbot-backpack = hummingbot_backpack.__main__:main"]},
 )
