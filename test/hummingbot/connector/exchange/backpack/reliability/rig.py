@@ -89,9 +89,8 @@ class Requests(faults.Fault):
         self.connects.append(time.monotonic())
 
     def of(self, path: str) -> int:
-        """How often ``path`` was called since this was last asked."""
-        since, self._asked[path] = self._asked.get(path, 0), sum(called == path for _, _, called in self.calls)
-        return self._asked[path] - since
+        """How often ``path`` was called."""
+        return sum(called == path for _, _, called in self.calls)
 
 
 @dataclass
@@ -335,6 +334,10 @@ class Rig:
             await asyncio.sleep(0.01)
         return time.monotonic() - began
 
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass in which something must not happen; what must happen is waited for with ``until``."""
+        await asyncio.sleep(seconds)
+
     async def settled(self, timeout_s: float = 15.0) -> float:
         """Wait until every invariant holds; the seconds it took. Raises Timeout with those that do not."""
         began = time.monotonic()
@@ -356,9 +359,10 @@ class Rig:
         if not self.connector.ready:
             missing = [name for name, ok in self.connector.status_dict.items() if not ok]
             return [f"not ready: {', '.join(missing)}"]
-        return [text for pair in self.connector.trading_pairs for text in self._wrong_book(pair)]
+        return [text for pair in self.connector.trading_pairs for text in self.wrong_levels(pair)]
 
-    def _wrong_book(self, pair: str) -> list[str]:
+    def wrong_levels(self, pair: str) -> list[str]:
+        """Where the shown book of ``pair`` differs from the exchange's."""
         venue = self.sim.exchange.depth(pair.replace("-", "_"))
         book = self.connector.order_books[pair]
         shown = {
@@ -384,7 +388,7 @@ class Rig:
             return False
         venue_ids = {pair: self.sim.exchange.depth(pair.replace("-", "_")).last_update_id for pair in self.pairs}
         return any(
-            self.connector.order_books[pair].applied_id == venue_id and self._wrong_book(pair)
+            self.connector.order_books[pair].applied_id == venue_id and self.wrong_levels(pair)
             for pair, venue_id in venue_ids.items()
         )
 
