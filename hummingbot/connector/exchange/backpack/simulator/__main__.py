@@ -19,8 +19,11 @@ from .access import BadSecret, public_key_of
 from .faults.scenario import BadScenario, play, scenario_from
 from .listing import DEFAULT_MARKETS
 from .market import DEFAULT_PAIRS, MarketSource, Synthetic
+from .mirror import BACKPACK, Mirror, addresses_of
+from .model import Market
 from .recording import Recorded, RecordingError
 from .server import SimulatedBackpack
+from .source_words import SourceError
 
 PROGRESS_S = 10.0
 DEFAULT_PORT = 8787
@@ -71,8 +74,11 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--market", default="synthetic", metavar="SOURCE",
-        help="who else trades: synthetic (made up by seed; the default), recorded:FILE, or none",
+        help="who else trades: synthetic (made up by seed; the default), mirror (the users of --source), "
+        "recorded:FILE, or none",
     )  # fmt: skip
+    parser.add_argument("--source", metavar="URL", default=BACKPACK,
+                        help="which Backpack to follow with --market mirror (%(default)s)")  # fmt: skip
     parser.add_argument(
         "--markets", metavar="SYMBOL,...", default=",".join(market.symbol for market in DEFAULT_MARKETS),
         help="markets to list (%(default)s)",
@@ -97,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadArgument, BadScenario, BadSecret, RecordingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while a mirror waits for its source to answer
+        return 130
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -109,10 +117,11 @@ async def _run(options: argparse.Namespace) -> int:
     if len({plan.name for plan in plans}) < len(plans):
         raise BadArgument(f"expected different account names, was {', '.join(plan.name for plan in plans)}")
 
+    market, markets = await _mirror(options) if options.market == "mirror" else _market(options)
     sim = SimulatedBackpack(
         seed=options.seed,
-        market=_market(options),
-        markets=_listed(options.markets),
+        market=market,
+        markets=markets,
         host=options.host,
         port=options.port,
         taker_delay_s=options.taker_delay,
@@ -201,28 +210,43 @@ async def _show_progress(sim: SimulatedBackpack, over: asyncio.Event) -> None:
         )  # fmt: skip
 
 
-def _market(options: argparse.Namespace) -> MarketSource | None:
+def _market(options: argparse.Namespace) -> tuple[MarketSource | None, list[Market]]:
+    """Who trades, and what is listed."""
     kind, _, path = options.market.partition(":")
-    listed = [market.symbol for market in _listed(options.markets)]
-    if kind == "synthetic" and not path:
-        return Synthetic(options.seed, [pair for pair in DEFAULT_PAIRS if pair.symbol in listed])
+    symbols = _symbols(options)
+    listed = _listed(symbols)
+    if options.market == "synthetic":
+        return Synthetic(options.seed, [pair for pair in DEFAULT_PAIRS if pair.symbol in symbols]), listed
     if kind == "recorded" and path:
         if not Path(path).is_file():
             raise BadArgument(f"expected a recording at {path}, there is no such file")
-        return Recorded(Path(path))
+        return Recorded(Path(path)), listed
     if options.market == "none":
-        return None
-    raise BadArgument(f"expected --market synthetic, recorded:FILE or none, was {options.market!r}")
+        return None, listed
+    raise BadArgument(f"expected --market synthetic, mirror, recorded:FILE or none, was {options.market!r}")
 
 
-def _listed(text: str) -> list[Any]:
+async def _mirror(options: argparse.Namespace) -> tuple[MarketSource, list[Market]]:
+    """What is listed is the source's to say."""
+    try:
+        mirror = Mirror(*addresses_of(options.source), _symbols(options))
+        return mirror, await mirror.prepare()
+    except (ValueError, SourceError) as error:
+        raise BadArgument(str(error)) from None
+
+
+def _symbols(options: argparse.Namespace) -> list[str]:
+    symbols = [symbol.strip() for symbol in options.markets.split(",") if symbol.strip()]
+    if not symbols:
+        raise BadArgument("expected at least one market in --markets")
+    return symbols
+
+
+def _listed(symbols: Sequence[str]) -> list[Market]:
     known = {market.symbol: market for market in DEFAULT_MARKETS}
-    symbols = [symbol.strip() for symbol in text.split(",") if symbol.strip()]
     for symbol in symbols:
         if symbol not in known:
             raise BadArgument(f"expected --markets among {', '.join(known)}, was {symbol!r}")
-    if not symbols:
-        raise BadArgument("expected at least one market in --markets")
     return [known[symbol] for symbol in dict.fromkeys(symbols)]
 
 

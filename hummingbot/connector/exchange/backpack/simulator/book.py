@@ -75,6 +75,9 @@ class BookSide:
         level.quantity -= order.remaining
         self._leave(level, order)
 
+    def to_the_back(self, order: Order, price: Decimal) -> None:
+        self.levels[price].orders.move_to_end(order.id)
+
     def quantity_at(self, price: Decimal) -> Decimal:
         level = self.levels.get(price)
         return ZERO if level is None else level.quantity

@@ -8,7 +8,7 @@
 ``GET  /_sim/orders``    open orders (``?account=``, ``?symbol=``); ``POST`` an order body plus {account}, unsigned
 ``GET  /_sim/time``      the clock; ``POST`` {freeze: bool?, advanceSeconds?, skewSeconds?}
 ``GET  /_sim/seed``      the seed of the run
-``GET  /_sim/market``    whether the market source trades; ``POST`` {running: bool}
+``GET  /_sim/market``    the market source, whether it trades, and how it is; ``POST`` {running: bool}
 ``POST /_sim/markets``   {symbol, orderBookState}
 ``GET  /_sim/faults``    the catalogue and the armed faults; ``POST`` {fault, parameters?, count?, probability?, seed?,
                          match?: {method?, path?, account?, symbol?, stream?}}; ``DELETE`` all, or one (``?id=N``)
@@ -131,7 +131,11 @@ class Control:
 
     def _market(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         source = self._sim.market
-        return {"running": self._sim.market_running, "source": None if source is None else type(source).__name__}
+        return {
+            "running": self._sim.market_running,
+            "source": None if source is None else type(source).__name__,
+            "status": {} if source is None else source.status(),
+        }
 
     def _faults(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         return {"armed": [armed.as_json() for armed in self._sim.faults], "catalogue": sorted(CATALOGUE)}

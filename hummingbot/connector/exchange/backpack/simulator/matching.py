@@ -305,6 +305,11 @@ class Exchange:
         self._balance_changed(order.account, _asset_spent(desk.market, order.side), time_us)
         return self._done(desk)
 
+    def requeue(self, order_id: int) -> None:
+        """Put an open order behind all others at its price."""
+        order = self._open_order_by_id(order_id)
+        self._desk(order.symbol).book.side(order.side).to_the_back(order, _resting_price(order))
+
     def system_fill(
         self, order_id: int, quantity: Decimal, kind: SystemOrderType = SystemOrderType.COLLATERAL_CONVERSION
     ) -> list[Event]:

@@ -100,6 +100,8 @@ class SimulatedBackpack:
             self._market_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._market_task
+        if self.market is not None:
+            await self.market.close()
         if self._runner is not None:
             await self._streams.stop()
             await self._runner.cleanup()
