@@ -66,7 +66,7 @@ class GarbageFrame(Fault):
     """A frame is replaced by text that is not JSON."""
 
     name: ClassVar[str] = "garbage_frame"
-    text: str = "\x00\x01 upstream connect error {"
+    text: str = "upstream connect error {"
 
     def frame(self, socket: Socket, frame: Frame) -> Iterable[Frame]:
         return (replace(frame, text=self.text),)

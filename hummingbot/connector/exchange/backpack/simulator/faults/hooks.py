@@ -16,7 +16,8 @@ The moments at which a fault can act; each strike takes one from its count:
 =============  ========================================================================================
 
 ``armed`` and ``cleared`` are for faults that change the exchange itself; ``answering``, ``answered`` and ``written``
-are told of everything that leaves, struck or not. A fault ends a connection by raising ``Disconnect`` from any of the moments of a connection.
+are told of everything that leaves, struck or not. A fault ends a connection by raising ``Disconnect`` at any moment
+that belongs to one.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ A JSON object with a list of ``steps``; each is an order for a fault, as ``POST 
 
     {"steps": [
         {"at_s": 10, "fault": "restart", "parameters": {"seconds": 8}},
-        {"at_s": 30, "for_s": 60, "fault": "drop_update", "match": {"stream": "depth."}, "probability": 0.01, "seed": 7},
+        {"at_s": 30, "for_s": 60, "fault": "drop_update", "match": {"stream": "depth."}, "probability": 0.01},
         {"at_s": 45, "fault": "accept_then_5xx", "match": {"method": "POST", "path": "/api/v1/order"}, "count": 2}
     ]}
 
@@ -70,14 +70,15 @@ def scenario_of(content: Any) -> Scenario:
 def _step(step: Any, number: int) -> Step:
     if not isinstance(step, dict):
         raise BadScenario(f"step {number}: expected an object, was {step!r}")
-    if unknown := sorted(set(step) - {"at_s", "for_s", *ORDER_KEYS}):
-        raise BadScenario(f"step {number}: expected keys among at_s, for_s, {', '.join(ORDER_KEYS)}, was {unknown[0]!r}")
+    known = ("at_s", "for_s", *ORDER_KEYS)
+    if unknown := sorted(set(step) - set(known)):
+        raise BadScenario(f"step {number}: expected keys among {', '.join(known)}, was {unknown[0]!r}")
     at_s = _seconds(step, "at_s", number)
     for_s = _seconds(step, "for_s", number) if "for_s" in step else None
     if for_s == 0:
         raise BadScenario(f"step {number}: expected for_s above 0, was 0")
     try:
-        order = fault_order_of({key: value for key, value in step.items() if key in ORDER_KEYS})
+        order = fault_order_of({key: step[key] for key in ORDER_KEYS if key in step})
     except BadFault as error:
         raise BadScenario(f"step {number}: {error}") from None
     return Step(at_s, for_s, order)
