@@ -56,6 +56,5 @@ setup(
         "rich>=13.9,<16",
     ],
     extras_require={"report": ["matplotlib>=3.10,<4"]},
-    extras_require={"report": ["matplotlib>=3.9,<4"]},  # the pictures of `hummingbot-backpack report`
     entry_points={"console_scripts": ["hummingbot-backpack = hummingbot_backpack.__main__:main"]},
 )

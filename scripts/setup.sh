@@ -86,7 +86,7 @@ compiler="Hummingbot could not be installed; where it must be compiled, it needs
 step "dependencies ($(grep -c == "$PINS") pinned packages)" "$network" install_dependencies
 step "Hummingbot $HUMMINGBOT (may compile for some minutes)" "$compiler" install_hummingbot
 step "matplotlib, for session reports" "$network" install -r requirements/report.txt
-step "what the plugin, tests and checks need" "$network" install -r requirements/plugin.txt -r requirements/test.txt
+step "tools for tests and checks" "$network" install -r requirements/test.txt
 step "the Backpack plugin, editable" "the plugin could not be installed" install --no-build-isolation --editable .
 fingerprint >"$VENV/set-up-from"
 echo "Set up in $SECONDS s."
