@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.logger import HummingbotLogger
+from test.hummingbot.connector.exchange.backpack.simulator.trading_floor import place
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +26,15 @@ async def fresh_connections() -> AsyncIterator[None]:
     factory._shared_client = factory._ws_independent_session = None
     yield
     await factory.close()
+
+
+@pytest_asyncio.fixture
+async def venue(fresh_connections: None) -> AsyncIterator[SimulatedBackpack]:
+    """A local exchange on which the street, an account with deep pockets, has put five levels on each side of SOL-USDC
+    around 150. Nobody else trades."""
+    async with SimulatedBackpack(seed=7, taker_delay_s=0.01) as sim:
+        sim.add_account({"USDC": "10000000", "SOL": "100000", "BTC": "1000"}, name="street")
+        for step in range(1, 6):
+            place(sim.exchange, "street", "Bid", 10, 150 - step)
+            place(sim.exchange, "street", "Ask", 10, 150 + step)
+        yield sim

@@ -92,7 +92,7 @@ async def script() -> AsyncIterator[Script]:
 
 
 @pytest.fixture
-def venue(script: Script) -> BackpackAPIFactory:
+def api(script: Script) -> BackpackAPIFactory:
     return factory(str(script.server.make_url("")).rstrip("/"))
 
 
@@ -145,26 +145,26 @@ def test_a_local_address_that_is_none(monkeypatch, variable):
 # -- what is sent -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_public_request_is_not_signed(script, venue):
+async def test_a_public_request_is_not_signed(script, api):
     script.on("/api/v1/depth", answer(200, '{"a": 1}'))
-    assert await venue.request(CONSTANTS.DEPTH, params={"symbol": "SOL_USDC"}) == {"a": 1}
+    assert await api.request(CONSTANTS.DEPTH, params={"symbol": "SOL_USDC"}) == {"a": 1}
     [request] = script.requests
     assert dict(request.query) == {"symbol": "SOL_USDC"}
     assert not [name for name in request.headers if name.startswith("X-")]
 
 
-async def test_a_private_request_is_signed_by_the_venues_clock(script, venue):
+async def test_a_private_request_is_signed_by_the_venues_clock(script, api):
     script.clock_ahead_s = 3600
     script.on("/api/v1/capital", answer(200, "{}"))
-    await venue.request(CONSTANTS.CAPITAL)
+    await api.request(CONSTANTS.CAPITAL)
     [request] = script.requests_to("/api/v1/capital")
     assert request.headers["X-API-Key"] == KEY
     assert abs(int(request.headers["X-Timestamp"]) - script.now_ms) < 1000
 
 
-async def test_an_order_goes_out_as_json(script, venue):
+async def test_an_order_goes_out_as_json(script, api):
     script.on("/api/v1/order", PLACED)
-    assert await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
+    assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
     [request] = script.requests_to("/api/v1/order")
     assert (request.method, await request.json()) == ("POST", ORDER)
     assert request.headers["Content-Type"] == "application/json; charset=utf-8"
@@ -174,9 +174,9 @@ async def test_an_order_goes_out_as_json(script, venue):
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
-async def test_an_empty_answer(script, venue, status):
+async def test_an_empty_answer(script, api, status):
     script.on("/api/v1/order", answer(status))
-    assert await venue.request(CONSTANTS.CANCEL_ORDER, body=ORDER) is None
+    assert await api.request(CONSTANTS.CANCEL_ORDER, body=ORDER) is None
 
 
 async def stall(request: web.Request) -> web.StreamResponse:
@@ -227,12 +227,12 @@ HTML = "<html><body><h1>Bad gateway</h1></body></html>"
     pytest.param(answer(200, "garbage", **{"Content-Encoding": "gzip"}), OutcomeUnknown, "broke", id="gzip garbage"),
 ])
 # fmt: on
-async def test_an_order_ends_in(script, venue, monkeypatch, handler, meaning, told):
+async def test_an_order_ends_in(script, api, monkeypatch, handler, meaning, told):
     monkeypatch.setattr(CONSTANTS, "REQUEST_TIMEOUT_S", 0.3)
     monkeypatch.setattr(CONSTANTS, "MAX_BODY_BYTES", 1000)
     script.on("/api/v1/order", handler)
     with pytest.raises(BackpackError, match=told) as error:
-        await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     assert type(error.value) is meaning
     assert len(script.requests_to("/api/v1/order")) == 1, "an order is never sent twice"
     assert KEY not in str(error.value) and SECRET not in str(error.value)
@@ -245,10 +245,10 @@ async def test_a_venue_that_is_not_there(address):
 
 
 @pytest.mark.parametrize("body", ["true", '"1790133798064"', "17.5", '{"serverTime": 1}', "null"])
-async def test_a_clock_that_tells_no_time(script, venue, body):
+async def test_a_clock_that_tells_no_time(script, api, body):
     script.on("/api/v1/time", answer(200, body))
     with pytest.raises(WireFormatError, match="server time: expected milliseconds"):
-        await venue.server_time_ms()
+        await api.server_time_ms()
 
 
 async def test_the_venues_time(script, monkeypatch):
@@ -262,21 +262,21 @@ async def test_the_venues_time(script, monkeypatch):
 EXPIRED = refusal(400, "INVALID_CLIENT_REQUEST", "Request has expired")
 
 
-async def test_a_wrong_clock_is_corrected_and_the_request_sent_once_more(script, venue):
+async def test_a_wrong_clock_is_corrected_and_the_request_sent_once_more(script, api):
     script.on("/api/v1/order", PLACED)
-    await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     script.clock_ahead_s = 3600  # jumps
     script.on("/api/v1/order", EXPIRED, PLACED)
-    assert await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
+    assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
     _, refused, accepted = script.requests_to("/api/v1/order")
     assert int(accepted.headers["X-Timestamp"]) - int(refused.headers["X-Timestamp"]) > 3_500_000
     assert refused.headers["X-Signature"] != accepted.headers["X-Signature"]
 
 
-async def test_a_clock_that_stays_wrong_is_told(script, venue):
+async def test_a_clock_that_stays_wrong_is_told(script, api):
     script.on("/api/v1/order", EXPIRED)
     with pytest.raises(ClockSkew, match="Request has expired"):
-        await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     assert len(script.requests_to("/api/v1/order")) == 2
 
 
@@ -284,49 +284,49 @@ async def test_a_clock_that_stays_wrong_is_told(script, venue):
 
 
 @pytest.mark.usefixtures("short_pauses")
-async def test_a_query_waits_and_is_asked_again(script, venue):
+async def test_a_query_waits_and_is_asked_again(script, api):
     script.on("/api/v1/orders", TOO_MANY, answer(200, "[]"))
     before_s = time.monotonic()
-    assert await venue.request(CONSTANTS.OPEN_ORDERS) == []
+    assert await api.request(CONSTANTS.OPEN_ORDERS) == []
     assert time.monotonic() - before_s >= 0.2
     assert len(script.requests_to("/api/v1/orders")) == 2
 
 
 @pytest.mark.usefixtures("short_pauses")
-async def test_a_query_gives_up_after_three_tries(script, venue):
+async def test_a_query_gives_up_after_three_tries(script, api):
     script.on("/api/v1/orders", TOO_MANY)
     with pytest.raises(RateLimited):
-        await venue.request(CONSTANTS.OPEN_ORDERS)
+        await api.request(CONSTANTS.OPEN_ORDERS)
     assert len(script.requests_to("/api/v1/orders")) == 3
 
 
 @pytest.mark.usefixtures("short_pauses")
-async def test_one_429_quiets_its_whole_class_of_calls_and_no_other(script, venue):
+async def test_one_429_quiets_its_whole_class_of_calls_and_no_other(script, api):
     script.on("/api/v1/orders", TOO_MANY, answer(200, "[]"))
     script.on("/api/v1/capital", answer(200, "{}"))
     script.on("/api/v1/order", PLACED)
-    await venue.correct_clock()
-    asked = asyncio.create_task(venue.request(CONSTANTS.OPEN_ORDERS))
-    await eventually(lambda: venue._pauses[CONSTANTS.QUERIES].seconds_left)
+    await api.correct_clock()
+    asked = asyncio.create_task(api.request(CONSTANTS.OPEN_ORDERS))
+    await eventually(lambda: api._pauses[CONSTANTS.QUERIES].seconds_left)
     before_s = time.monotonic()
-    await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER)
-    await venue.request(CONSTANTS.CANCEL_ORDER, body=ORDER)
+    await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    await api.request(CONSTANTS.CANCEL_ORDER, body=ORDER)
     assert time.monotonic() - before_s < 0.1, "orders and cancels go on"
-    await venue.request(CONSTANTS.CAPITAL)
+    await api.request(CONSTANTS.CAPITAL)
     assert time.monotonic() - before_s > 0.1, "queries keep still"
     await asked
 
 
 @pytest.mark.usefixtures("short_pauses")
-async def test_while_orders_are_limited_none_goes_out_late(script, venue):
+async def test_while_orders_are_limited_none_goes_out_late(script, api):
     script.on("/api/v1/order", TOO_MANY, PLACED)
     with pytest.raises(RateLimited):
-        await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     with pytest.raises(NotSent, match="rate limit was hit, no orders for another"):
-        await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     assert len(script.requests_to("/api/v1/order")) == 1
-    await eventually(lambda: not venue._pauses[CONSTANTS.ORDERS].seconds_left)
-    assert await venue.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
+    await eventually(lambda: not api._pauses[CONSTANTS.ORDERS].seconds_left)
+    assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
 
 
 async def test_pauses_grow_until_a_call_gets_through():
