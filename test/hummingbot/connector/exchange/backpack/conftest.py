@@ -31,9 +31,10 @@ async def fresh_connections() -> AsyncIterator[None]:
 @pytest_asyncio.fixture
 async def venue(fresh_connections: None) -> AsyncIterator[SimulatedBackpack]:
     """A local exchange on which the street, an account with deep pockets, has put five levels on each side of SOL-USDC
-    around 150. Nobody else trades."""
+    around 150. It and the crowd trade when a test lets them, nobody else does."""
     async with SimulatedBackpack(seed=7, taker_delay_s=0.01) as sim:
         sim.add_account({"USDC": "10000000", "SOL": "100000", "BTC": "1000"}, name="street")
+        sim.add_account({"USDC": "10000000", "SOL": "100000", "BTC": "1000"}, name="crowd")
         for step in range(1, 6):
             place(sim.exchange, "street", "Bid", 10, 150 - step)
             place(sim.exchange, "street", "Ask", 10, 150 + step)
