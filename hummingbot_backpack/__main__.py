@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from hummingbot_backpack import __version__, client, hook, instance, practice
+from hummingbot_backpack import __version__, client, doctor, hook, instance, practice
 from hummingbot_backpack.problem import Problem
 from hummingbot_backpack.report import command as report
 
@@ -27,6 +27,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return practice.main(folder, arguments.minutes, arguments.port, arguments.seed)
     if arguments.command == "report":
         return report.main(arguments.instance, arguments)
+    if arguments.command == "doctor":
+        return doctor.main(arguments.instance, arguments)
     instance.prepare(arguments.instance)
     if arguments.command == "client":
         return client.run()
@@ -63,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     hbot.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
     practice.add_arguments(
         commands.add_parser("practice", help="pure market making on a local exchange, checked fill by fill at the end")
+    )
+    doctor.add_arguments(
+        commands.add_parser("doctor", help="is everything in place to trade, and if not, what is to be done?")
     )
     report.add_arguments(
         commands.add_parser("report", help="a page and a picture of a session: price, fills, profit, orders")

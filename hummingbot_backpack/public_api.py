@@ -15,9 +15,11 @@ from typing import Any
 
 import aiohttp
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Venue
@@ -112,11 +114,13 @@ class Book:
 
 
 @asynccontextmanager
-async def public_access(venue: Venue) -> AsyncIterator[BackpackAPIFactory]:
-    """The connector's way to the venue, without keys."""
+async def access(
+    venue: Venue, synchronizer: TimeSynchronizer | None = None, auth: BackpackAuth | None = None
+) -> AsyncIterator[BackpackAPIFactory]:
+    """The connector's way to the venue; without ``auth`` for public calls only."""
     limits = [*CONSTANTS.RATE_LIMITS, RateLimit(STATUS.limit_id, limit=60, time_interval=60.0)]
     try:
-        yield BackpackAPIFactory(AsyncThrottler(limits), TimeSynchronizer(), venue)
+        yield BackpackAPIFactory(AsyncThrottler(limits), synchronizer or TimeSynchronizer(), venue, auth)
     finally:
         await ConnectionsFactory().close()
 
@@ -134,7 +138,7 @@ async def clock(factory: BackpackAPIFactory, samples: int = TIME_SAMPLES) -> Clo
 
 async def check(venue: Venue, trading_pairs: Sequence[str], seconds: float) -> tuple[list[Result], list[StreamSeen]]:
     """All checks, in order; those that need what an earlier one did not find are left out."""
-    async with public_access(venue) as factory:
+    async with access(venue) as factory:
         try:
             clock_seen = await clock(factory)
         except BackpackError as error:
@@ -272,17 +276,23 @@ class _Listener:
                 await asyncio.sleep(0.5)
 
 
+async def connected(factory: BackpackAPIFactory) -> BackpackWSAssistant:
+    """A websocket. Raises ClientError, OSError or TimeoutError."""
+    websocket = await factory.get_ws_assistant()
+    async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
+        await websocket.connect(
+            ws_url=factory.venue.ws_url,
+            ping_timeout=CONSTANTS.HEARTBEAT_S,
+            max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
+        )
+    return websocket
+
+
 async def _streams(
     factory: BackpackAPIFactory, symbols: Sequence[Symbol], seconds: float, ahead_s: float, streams: list[StreamSeen]
 ) -> Result:
-    websocket = await factory.get_ws_assistant()
     try:
-        async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
-            await websocket.connect(
-                ws_url=factory.venue.ws_url,
-                ping_timeout=CONSTANTS.HEARTBEAT_S,
-                max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
-            )
+        websocket = await connected(factory)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return Result("streams", FAILED, f"no connection to {factory.venue.ws_url}: {error or type(error).__name__}")
     listener = _Listener(factory, symbols, ahead_s, streams)
@@ -353,7 +363,7 @@ def wide_console() -> Console:
 def results_table(results: Sequence[Result]) -> Table:
     table = Table("check", "result", "seen")
     for result in results:
-        table.add_row(result.check, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", result.seen)
+        table.add_row(result.check, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", escape(result.seen))
     return table
 
 
