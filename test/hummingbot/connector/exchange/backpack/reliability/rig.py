@@ -144,6 +144,7 @@ class Rig:
         self.requests = Requests()
         self.sim.faults.arm(self.requests)
         self.told = Told()
+        self.books_shown_wrong: list[str] = []
         self.connector: Any = None
         self._moves = 0
         self._extra: list[Any] = []  # the street's orders that ``move`` placed and has not taken back
@@ -392,6 +393,27 @@ class Rig:
             for pair, venue_id in venue_ids.items()
         )
 
+    async def watch_books(self) -> None:
+        """Look at the books all the time: ready means that each is the exchange's as it was at the update id that the
+        book stands at. What is not goes into ``books_shown_wrong``. Ours only."""
+        at_id: dict[tuple[str, int], tuple[Levels, Levels]] = {}
+        checked: dict[str, int] = {}
+
+        def remember(events: Iterable[Any]) -> None:
+            for symbol in {event.symbol for event in events if isinstance(event, model.DepthUpdated)}:
+                at_id[symbol, self.sim.exchange.depth(symbol).last_update_id] = _levels(self.sim.exchange.depth(symbol))
+
+        self.sim.exchange.listeners.append(remember)
+        while True:
+            await asyncio.sleep(0.01)
+            for pair in self.connector.trading_pairs if self.connector and self.connector.ready else ():
+                book, symbol = self.connector.order_books[pair], pair.replace("-", "_")
+                true = at_id.get((symbol, book.applied_id))
+                if true is not None and checked.get(pair) != book.applied_id:
+                    checked[pair] = book.applied_id
+                    if true != _shown_levels(book):
+                        self.books_shown_wrong.append(f"{pair} at update {book.applied_id}")
+
     def venue_fills(self) -> list[Any]:
         """Fills of the orders the connector placed; other orders on the account are not its business."""
         known = {str(event.order_id) for _, event in self.told.events if hasattr(event, "order_id")}
@@ -451,6 +473,20 @@ class Rig:
                 if shown != true:
                     wrong.append(f"{what} {asset}: shown {shown}, in the ledger {true}")
         return wrong
+
+
+Levels = list[tuple[float, float]]
+
+
+def _levels(depth: Any) -> tuple[Levels, Levels]:
+    """An exchange's book, as ``_shown_levels`` gives the connector's."""
+    bids, asks = (sorted((float(price), float(size)) for price, size in side) for side in (depth.bids, depth.asks))
+    return bids, asks
+
+
+def _shown_levels(book: Any) -> tuple[Levels, Levels]:
+    bids, asks = (sorted((row.price, row.amount) for row in side) for side in (book.bid_entries(), book.ask_entries()))
+    return bids, asks
 
 
 def _is_a_story(told: list[str]) -> bool:
