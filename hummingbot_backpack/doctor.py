@@ -228,8 +228,9 @@ async def _venue_findings(folder: Path, domain: str, offline: bool) -> AsyncIter
     try:
         from hummingbot_backpack import public_api as api
     except ImportError:
-        for topic in ("network", "clock", "keys", "rate budget"):
-            yield Finding(topic, LEFT_OUT, "the connector does not load")
+        reason = "the plugin is switched off" if hook.switched_off() else "the connector does not load"
+        for topic in ("rate budget", "keys", "network", "websocket", "clock"):
+            yield Finding(topic, LEFT_OUT, reason)
         return
     from hummingbot.connector.exchange.backpack.backpack_web_utils import venue_of
     from hummingbot.connector.exchange.backpack.errors import BackpackError
@@ -403,8 +404,6 @@ async def _keys_finding(keys: Keys, venue: "Venue", ahead_s: float) -> Finding:
         except BackpackError as error:
             advice = "Try again; scripts/test_backpack_public_api.py looks closer."
             return Finding("keys", FAILED, f"from {keys.source}: {error}", advice)
-    return Finding(
-        "keys", OK,
-        f"from {keys.source}, valid: {len(balances)} assets, {len(orders)} open orders,"
-        f" fees {(fees.spot_maker * 10_000).normalize():f} bp maker, {(fees.spot_taker * 10_000).normalize():f} bp taker",
-    )  # fmt: skip
+    maker, taker = (f"{(fee * 10_000).normalize():f} bp" for fee in (fees.spot_maker, fees.spot_taker))
+    seen = f"valid: {len(balances)} assets, {len(orders)} open orders, fees {maker} maker, {taker} taker"
+    return Finding("keys", OK, f"from {keys.source}, {seen}")
