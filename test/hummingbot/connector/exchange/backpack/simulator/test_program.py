@@ -65,6 +65,19 @@ def test_it_serves_and_ends_cleanly(running: tuple[subprocess.Popen[str], dict],
     assert "Traceback" not in err
 
 
+def test_it_follows_another_one(running: tuple[subprocess.Popen[str], dict]) -> None:
+    source = running[1]["restUrl"]
+    process = start("--port", "0", "--market", "mirror", "--source", source, "--markets", "ETH_USDC,SOL_USDC")
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        assert f"mirror of {source} live after" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_the_accounts_file_is_private(running: tuple[subprocess.Popen[str], dict], tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "accounts.json").stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["accounts.json"], "nothing unfinished is left behind"
@@ -88,8 +101,9 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (["--account", ":USDC=1"], "expected NAME:ASSET=AMOUNT,..., was ':USDC=1'"),
         (["--account", "a", "--account", "a"], "expected different account names, was a, a"),
         (["--account", "house"], "account house: expected a new account, 'house' exists already"),
-        (["--market", "real"], "expected --market synthetic, recorded:FILE or none, was 'real'"),
+        (["--market", "real"], "expected --market synthetic, mirror, recorded:FILE or none, was 'real'"),
         (["--market", "recorded:/nowhere"], "expected a recording at /nowhere, there is no such file"),
+        (["--market", "mirror", "--source", "backpack"], "expected the address of a Backpack as http(s)://HOST"),
         (["--markets", "DOGE_USDC"], "expected --markets among SOL_USDC"),
         (["--markets", ","], "expected at least one market in --markets"),
         (["--accounts-from", "/nowhere"], "cannot read accounts from /nowhere: No such file or directory"),
