@@ -157,7 +157,7 @@ def test_a_wheel_takes_the_place_and_gives_it_back(fresh: Environment, wheel: Pa
     fresh.pip("install", "--quiet", "--no-deps", wheel)
     installed = fresh.report()
     assert installed.comes_from(fresh.site_packages / "hummingbot_backpack" / "payload")
-    assert set(installed.connectors) == {*before.connectors, "backpack", "backpack_local"}
+    assert set(installed.connectors) == {*before.connectors, "backpack", "backpack_local", "backpack_local_2"}
     assert fresh.report(HUMMINGBOT_BACKPACK="builtin") == before
 
     fresh.pip("uninstall", "--quiet", "--yes", PLUGIN)
@@ -171,7 +171,7 @@ def test_an_editable_install_takes_the_place_and_gives_it_back(fresh: Environmen
     fresh.pip("install", "--quiet", "--no-deps", "--no-build-isolation", "-e", source)
     installed = fresh.report()
     assert installed.comes_from(source / "hummingbot" / "connector")
-    assert set(installed.connectors) == {*before.connectors, "backpack", "backpack_local"}
+    assert set(installed.connectors) == {*before.connectors, "backpack", "backpack_local", "backpack_local_2"}
     assert fresh.report(HUMMINGBOT_BACKPACK="builtin") == before
 
     fresh.pip("uninstall", "--quiet", "--yes", PLUGIN)

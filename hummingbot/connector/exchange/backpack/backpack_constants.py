@@ -11,9 +11,9 @@ LOCAL_DOMAIN = "backpack_local"
 
 REST_URL = "https://api.backpack.exchange"
 WS_URL = "wss://ws.backpack.exchange"
-# The local exchange (python -m hummingbot.connector.exchange.backpack.simulator) listens here unless told otherwise.
-LOCAL_URL_VARIABLE = "BACKPACK_LOCAL_URL"
-LOCAL_URL = "http://127.0.0.1:8787"
+# Local exchanges (python -m hummingbot.connector.exchange.backpack.simulator) listen here, unless the variable of their
+# name (BACKPACK_LOCAL_URL) tells otherwise. The second is for strategies between two exchanges.
+LOCAL_URLS = {LOCAL_DOMAIN: "http://127.0.0.1:8787", "backpack_local_2": "http://127.0.0.1:8788"}
 
 # -- limits (api-doc/NOTES.md, "Rate limits") -------------------------------------------------------------------------
 

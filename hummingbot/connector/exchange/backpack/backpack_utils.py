@@ -43,8 +43,18 @@ class BackpackLocalConfigMap(BaseConnectorConfigMap):
     model_config = ConfigDict(title="backpack_local")
 
 
-OTHER_DOMAINS = ["backpack_local"]
-OTHER_DOMAINS_PARAMETER = {"backpack_local": "backpack_local"}
-OTHER_DOMAINS_EXAMPLE_PAIR = {"backpack_local": EXAMPLE_PAIR}
-OTHER_DOMAINS_DEFAULT_FEES = {"backpack_local": DEFAULT_FEES}
-OTHER_DOMAINS_KEYS = {"backpack_local": BackpackLocalConfigMap.model_construct()}
+class BackpackLocal2ConfigMap(BaseConnectorConfigMap):
+    connector: str = "backpack_local_2"
+    backpack_local_2_api_key: SecretStr = _key_field("Enter an API key of your second local exchange")
+    backpack_local_2_api_secret: SecretStr = _key_field("Enter the API secret that belongs to it")
+    model_config = ConfigDict(title="backpack_local_2")
+
+
+OTHER_DOMAINS_KEYS = {
+    "backpack_local": BackpackLocalConfigMap.model_construct(),
+    "backpack_local_2": BackpackLocal2ConfigMap.model_construct(),
+}
+OTHER_DOMAINS = list(OTHER_DOMAINS_KEYS)
+OTHER_DOMAINS_PARAMETER = {domain: domain for domain in OTHER_DOMAINS}
+OTHER_DOMAINS_EXAMPLE_PAIR = dict.fromkeys(OTHER_DOMAINS, EXAMPLE_PAIR)
+OTHER_DOMAINS_DEFAULT_FEES = dict.fromkeys(OTHER_DOMAINS, DEFAULT_FEES)

@@ -55,15 +55,17 @@ class Venue:
 
 
 def venue_of(domain: str) -> Venue:
-    """The real exchange, or the local one at the address in BACKPACK_LOCAL_URL (http://host:port)."""
+    """The real exchange, or a local one at the address (http://host:port) in the variable of its name, like
+    BACKPACK_LOCAL_URL."""
     if domain == CONSTANTS.DEFAULT_DOMAIN:
         return Venue(CONSTANTS.REST_URL, CONSTANTS.WS_URL)
-    if domain != CONSTANTS.LOCAL_DOMAIN:
-        known = f"{CONSTANTS.DEFAULT_DOMAIN!r} or {CONSTANTS.LOCAL_DOMAIN!r}"
-        raise ValueError(f"Unknown domain {domain!r}: expected {known}.")
-    rest_url = environ.get(CONSTANTS.LOCAL_URL_VARIABLE, CONSTANTS.LOCAL_URL).rstrip("/")
+    if domain not in CONSTANTS.LOCAL_URLS:
+        known = ", ".join(map(repr, [CONSTANTS.DEFAULT_DOMAIN, *CONSTANTS.LOCAL_URLS]))
+        raise ValueError(f"Unknown domain {domain!r}: expected one of {known}.")
+    variable, default = f"{domain.upper()}_URL", CONSTANTS.LOCAL_URLS[domain]
+    rest_url = environ.get(variable, default).rstrip("/")
     if not rest_url.startswith(("http://", "https://")):
-        raise ValueError(f"{CONSTANTS.LOCAL_URL_VARIABLE} should be like {CONSTANTS.LOCAL_URL}, was {rest_url!r}.")
+        raise ValueError(f"{variable} should be like {default}, was {rest_url!r}.")
     return Venue(rest_url, f"ws{rest_url.removeprefix('http')}/ws")
 
 

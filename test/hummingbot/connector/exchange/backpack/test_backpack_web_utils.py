@@ -130,6 +130,14 @@ def test_the_real_exchange(monkeypatch):
     assert web_utils.private_rest_url("/api/v1/capital") == "https://api.backpack.exchange/api/v1/capital"
 
 
+def test_the_second_local_exchange(monkeypatch):
+    monkeypatch.setenv("BACKPACK_LOCAL_URL", "http://10.0.0.5:9000")
+    monkeypatch.delenv("BACKPACK_LOCAL_2_URL", raising=False)
+    assert web_utils.venue_of("backpack_local_2") == Venue("http://127.0.0.1:8788", "ws://127.0.0.1:8788/ws")
+    monkeypatch.setenv("BACKPACK_LOCAL_2_URL", "http://10.0.0.6:9000")
+    assert web_utils.venue_of("backpack_local_2") == Venue("http://10.0.0.6:9000", "ws://10.0.0.6:9000/ws")
+
+
 def test_an_unknown_domain():
     with pytest.raises(ValueError, match="Unknown domain 'backpack_moon'"):
         web_utils.venue_of("backpack_moon")
