@@ -1,6 +1,8 @@
 """A followed market without sockets: the order of what comes, the queue of users' orders, and halts."""
 
 import dataclasses
+import random
+import tracemalloc
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -220,7 +222,7 @@ def test_a_trade_counts_once_whichever_stream_is_faster(depth_first: bool) -> No
     exchange, venue = followed("99:5", "101:4")
     mine = place(exchange, "alice", "Bid", 2, 99)
     trade = venue.traded("99", "5", sold=True)
-    change = venue.change("99:0")
+    change = dataclasses.replace(venue.change("99:0"), time_us=trade.time_us + 7)  # the same millisecond
     venue.says(*((change, trade) if depth_first else (trade, change)))
     venue.settle()
     assert mine.status is OrderStatus.NEW, "the 5 were ahead"
@@ -412,6 +414,29 @@ def test_what_does_not_fit_the_filters_is_refused_before_it_touches_the_book(wor
     with pytest.raises(SourceError, match="filters must have changed"):
         venue.says(word(venue))
     assert exchange.depth("SOL_USDC") == before
+
+
+def test_memory_is_flat() -> None:
+    """A busy market: levels come, change and go, and trades."""
+    exchange, venue = followed("90:5", "110:5")
+    dice = random.Random(1)
+
+    def go_on(rounds: int) -> None:
+        for _ in range(rounds):
+            venue.says(
+                venue.change(
+                    f"{dice.randint(91, 99)}:{dice.randint(0, 9)}", f"{dice.randint(101, 109)}:{dice.randint(0, 9)}"
+                )
+            )
+            venue.says(venue.traded("99", "1", sold=True))
+            venue.settle()
+
+    go_on(6_000)  # until the bounded histories are full: 5,000 public trades, 1,000 orders of each account
+    tracemalloc.start()
+    go_on(6_000)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 3_000_000  # trades and orders that replaced others; 6,000 orders more would be 5 MB
 
 
 # A property of everything
