@@ -171,16 +171,7 @@ class Rig:
     # -- the connector's life ------------------------------------------------------------------------------------------
 
     async def start_connector(self, saved: dict[str, Any] | None = None, *, wait: bool = True) -> None:
-        module, _, name = self._class.rpartition(".")
-        connector_class = getattr(importlib.import_module(module), name)
-        ours = hasattr(connector_class, "_reconcile")
-        self.connector = connector_class(
-            backpack_api_key=self.account.api_key,
-            backpack_api_secret=self.account.api_secret,
-            trading_pairs=list(self.pairs),
-            domain="backpack_local" if ours else "exchange",
-            **self._options,
-        )
+        self.connector = self.another_connector(self.account.api_key, self.account.api_secret)
         for event in MarketEvent:
             forwarder = EventForwarder(lambda told, name=event.name: self._hear(name, told))
             self.connector.add_listener(event, forwarder)
@@ -192,6 +183,19 @@ class Rig:
         self._clock_task = asyncio.ensure_future(self._run(self._clock))
         if wait:
             await self.until(lambda: self.connector.ready, 30, "the connector is ready")
+
+    def another_connector(self, api_key: str, api_secret: str) -> Any:
+        """One with these keys, for the same exchange; it is not started."""
+        module, _, name = self._class.rpartition(".")
+        connector_class = getattr(importlib.import_module(module), name)
+        ours = hasattr(connector_class, "_reconcile")
+        return connector_class(
+            backpack_api_key=api_key,
+            backpack_api_secret=api_secret,
+            trading_pairs=list(self.pairs),
+            domain="backpack_local" if ours else "exchange",
+            **self._options,
+        )
 
     @staticmethod
     async def _run(clock: Clock) -> None:
