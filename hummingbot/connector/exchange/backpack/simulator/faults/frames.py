@@ -11,7 +11,7 @@ from .values import check_range
 
 ORDER_STREAM = "account.orderUpdate"
 DEEPEST = 1_000_000
-LARGEST_MB = 1_000
+LARGEST_MB = 100
 
 
 @dataclass

@@ -425,7 +425,9 @@ def check_arming(count: int | None, probability: float) -> None:
 
 
 def parameters_of(fault: Fault) -> dict[str, Any]:
-    return {one.name: getattr(fault, one.name) for one in dataclasses.fields(fault) if one.init}  # type: ignore[arg-type]
+    if not dataclasses.is_dataclass(fault):
+        return {}
+    return {one.name: getattr(fault, one.name) for one in dataclasses.fields(fault) if one.init}
 
 
 def _wrapped(armed: ArmedFault, call: Call, handle: Handler) -> Handler:

@@ -64,6 +64,8 @@ ORDER, ORDERS, DEPTH = "/api/v1/order", "/api/v1/orders", "/api/v1/depth"
 ORDER_HISTORY, FILL_HISTORY = "/wapi/v1/history/orders", "/wapi/v1/history/fills"
 QUIET_S = 0.3
 """Long enough on loopback to say that nothing comes."""
+AHEAD_S = 0.02
+"""What is to come first over another connection has at least this long to be read."""
 
 
 class Texts:
@@ -321,15 +323,19 @@ async def test_half_open(session: aiohttp.ClientSession) -> None:
                 while True:
                     await socket.socket.receive(timeout=QUIET_S)
             await socket.socket.ping()
+            await socket.socket.send_json({"method": "SUBSCRIBE", "params": ["trade.SOL_USDC"]})
+            order = {"account": "alice", "symbol": "SOL_USDC", "side": "Bid", "orderType": "Limit"}
+            await alice.control("POST", "orders", order | {"price": "90", "quantity": "1"})
             await socket.nothing_comes()
             assert not socket.socket.closed, "TCP lives, though no pong came for many pings"
+            assert list(sim.sessions[0].streams) == ["depth.SOL_USDC"], "nothing is read"
             for hanging in (alice.order("Bid", "100", "1"), session.ws_connect(sim.ws_url)):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(hanging, QUIET_S)
             sim.faults.clear()
             assert (await socket.socket.receive(timeout=5)).type is not aiohttp.WSMsgType.TEXT
             assert socket.socket.close_code == 1006
-        assert sim.exchange.order_history("alice") == [], "nothing was read"
+        assert len(sim.exchange.order_history("alice")) == 1, "the order that hung was never read"
         assert (await alice.order("Bid", "100", "1")).status == 200
         async with texts(alice):
             await until(lambda: len(sim.sessions) == 1)
@@ -503,8 +509,10 @@ async def test_late_answer(alice: Trader, bob: Trader, listen: Listen) -> None:
     assert not order.done(), "accepted, and not answered"
     await bob.order("Ask", "100", "1", postOnly=False)
     await listener.count("account.orderUpdate", 2)
+    filled_at = time.monotonic()
     assert not order.done(), "the frame comes first"
     assert (await asyncio.wait_for(order, 5)).json["status"] == "New"
+    assert time.monotonic() - filled_at > AHEAD_S
     assert (await alice.order("Bid", "90", "1")).status == 200
 
 
@@ -528,8 +536,10 @@ async def test_late_frame(alice: Trader, bob: Trader, listen: Listen) -> None:
     assert [frame["e"] for frame in listener.of("account.orderUpdate")] == ["orderAccepted"]
     reply = await alice.delete(ORDER, symbol="SOL_USDC", clientId=1)
     assert (reply.json["status"], reply.json["executedQuantity"]) == ("Cancelled", "1")
+    answered_at = time.monotonic()
     assert [frame["e"] for frame in listener.of("account.orderUpdate")][-1] != "orderFill", "the answer came first"
     late = await listener.count("account.orderUpdate", 3)
+    assert time.monotonic() - answered_at > AHEAD_S
     assert [frame["e"] for frame in late] == ["orderAccepted", "orderCancelled", "orderFill"]
 
 
@@ -567,8 +577,10 @@ async def test_future_snapshot(alice: Trader, listen: Listen) -> None:
     assert listener.of("depth.SOL_USDC") == []
     snapshot = (await alice.get(DEPTH, symbol="SOL_USDC")).json
     assert [price for price, _ in snapshot["bids"]] == ["100", "101"]
+    answered_at = time.monotonic()
     assert listener.of("depth.SOL_USDC") == [], "the snapshot came first"
     updates = await listener.count("depth.SOL_USDC", 2)
+    assert time.monotonic() - answered_at > AHEAD_S
     assert updates[-1]["u"] == int(snapshot["lastUpdateId"])
     await bids(alice, "102")
     assert prices_of(await listener.count("depth.SOL_USDC", 3)) == ["100.00", "101.00", "102.00"]
@@ -600,6 +612,19 @@ async def test_history_lag(alice: Trader, bob: Trader) -> None:
     assert await history(alice) == (["New", "PartiallyFilled"], ["1"])
 
 
+async def test_history_lag_forgets_what_has_been_shown(alice: Trader) -> None:
+    fault = HistoryLag(5.0)
+    alice.sim.faults.arm(fault)
+    for number in range(3):
+        await alice.order("Bid", "100", "1", clientId=number)
+    alice.sim.clock.advance(4.0)
+    await alice.delete(ORDER, symbol="SOL_USDC", clientId=0)
+    alice.sim.clock.advance(4.0)
+    await alice.order("Bid", "100", "1", clientId=3)
+    rows = alice.sim.exchange.order_history("alice")
+    assert fault._changed_us.keys() == {row.id for row in rows if row.client_id in (0, 3)}
+
+
 # The exchange as a whole ------------------------------------------------------------------------
 
 
@@ -616,6 +641,14 @@ async def test_clock_skew(alice: Trader, seconds: float) -> None:
     assert (await alice.get("/api/v1/capital")).status == 200, "signed with the exchange's time"
     alice.sim.faults.clear()
     assert await judged_ahead_s(alice) == pytest.approx(0, abs=2)
+
+
+async def test_skews_add_up(alice: Trader) -> None:
+    alice.sim.faults.arm(ClockSkew(100.0))
+    second = alice.sim.faults.arm(ClockSkew(50.0))
+    assert await judged_ahead_s(alice) == pytest.approx(150, abs=2)
+    alice.sim.faults.clear(second)
+    assert await judged_ahead_s(alice) == pytest.approx(100, abs=2)
 
 
 async def test_clock_jump(alice: Trader) -> None:
@@ -676,13 +709,11 @@ async def test_a_restart_loses_the_answers_of_calls_under_way(alice: Trader) -> 
 async def test_system_fill(alice: Trader, listen: Listen) -> None:
     listener = await listen()
     await listener.subscribe("account.orderUpdate", "trade.SOL_USDC", trader=alice)
-    await alice.order("Ask", "150", "1")
-    await alice.order("Bid", "99", "1", clientId=3)
-    alice.sim.exchange.cancel_all("alice", "SOL_USDC")
-    await alice.order("Bid", "100", "1.00", clientId=4)
+    await alice.order("Bid", "100", "1", clientId=4)
     armed = alice.sim.faults.arm(SystemFill(part=0.255), account="alice", count=2)
-    await alice.order("Bid", "101", "1.00", clientId=5)
+    await alice.order("Bid", "101", "1", clientId=5)
     await until(lambda: armed.fired == 2)
+    await alice.order("Bid", "102", "1", clientId=6)
     await listener.barrier()
     fills = [frame for frame in listener.of("account.orderUpdate") if frame["e"] == "orderFill"]
     assert [(fill["c"], fill["l"], fill["t"]) for fill in fills] == [(4, "0.25", None), (5, "0.25", None)]
@@ -690,11 +721,18 @@ async def test_system_fill(alice: Trader, listen: Listen) -> None:
     assert [(row["clientId"], row["tradeId"], row["systemOrderType"]) for row in rows] == [
         ("5", None, "CollateralConversion"), ("4", None, "CollateralConversion")
     ]  # fmt: skip
-    assert listener.of("trade.SOL_USDC") == []
-    await alice.order("Bid", "102", "1")
-    assert armed.remaining == 0
-    alice.sim.faults.clear()
+    assert listener.of("trade.SOL_USDC") == [], "no public trade"
     assert [order.executed_quantity for order in alice.sim.exchange.open_orders("alice")][-1] == 0
+
+
+@pytest.mark.parametrize("part, filled", [(1.0, "1"), (0.0, "0.01")])
+async def test_system_fill_of_all_or_of_one_step(alice: Trader, part: float, filled: str) -> None:
+    await alice.order("Ask", "150", "1")
+    alice.sim.faults.arm(SystemFill(part), symbol="SOL_USDC")
+    assert [row["quantity"] for row in (await alice.get(FILL_HISTORY)).json] == [filled]
+    alice.sim.faults.clear()
+    await alice.order("Ask", "150", "1")
+    assert len((await alice.get(FILL_HISTORY)).json) == 1
 
 
 # The catalogue ----------------------------------------------------------------------------------
