@@ -117,7 +117,7 @@ class BackpackExchange(ExchangePyBase):
         self._auto_lend_redeem = auto_lend_redeem
         self._markets: dict[str, Market] = {}
         self._lent: dict[str, Decimal] = {}
-        self._unlent_available: dict[str, Decimal] = {}
+        self._unlent: dict[str, Balance] = {}
         self._balance_heard_s: dict[str, float] = {}
         self._foreign_client_ids: frozenset[int] = frozenset()
         self._doubts: dict[str, _Doubt] = {}  # by client order id
@@ -460,7 +460,11 @@ class BackpackExchange(ExchangePyBase):
             post_only=order_type is OrderType.LIMIT_MAKER,
             redeem_lent=self._needs_lent_funds(trading_pair, trade_type, amount, price),
         )
-        return wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+        placed = wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+        if "autoLendRedeem" in body:
+            self._next_balance_check_s = 0.0  # how much is lent no stream tells
+            self._reconcile_soon()
+        return placed
 
     def _ensure_allowed(self, trading_pair: str, order_type: OrderType, amount: Decimal, price: Decimal) -> None:
         """What the venue's list of markets already forbids is not sent. Raises NotSent."""
@@ -488,7 +492,7 @@ class BackpackExchange(ExchangePyBase):
         asset, needed = (quote, amount * price) if trade_type is TradeType.BUY else (base, amount)
         if not self._auto_lend_redeem or asset not in self._lent:
             return False
-        return needed.is_nan() or needed > self._unlent_available.get(asset, Decimal(0))
+        return needed.is_nan() or asset not in self._unlent or needed > self._unlent[asset].available
 
     def _on_order_failure(
         self,
@@ -693,7 +697,7 @@ class BackpackExchange(ExchangePyBase):
         """Total and available include what is lent out, if orders may use it."""
         asset = balance.asset
         lent = self._lent.get(asset, Decimal(0))
-        self._unlent_available[asset] = balance.available
+        self._unlent[asset] = balance
         self._account_balances[asset] = balance.available + balance.locked + balance.staked + lent
         self._account_available_balances[asset] = balance.available + (lent if self._auto_lend_redeem else 0)
 
@@ -705,11 +709,13 @@ class BackpackExchange(ExchangePyBase):
             balances[asset] = Balance(asset, available=Decimal(0), locked=Decimal(0), staked=Decimal(0))
         for asset, balance in balances.items():
             # REST may lag the stream, so what was heard around the time of asking is newer than the answer.
-            if self._balance_heard_s.get(asset, -math.inf) < asked_s - BALANCE_LAG_S:
-                self._set_balance(balance)
+            is_newer = self._balance_heard_s.get(asset, -math.inf) < asked_s - BALANCE_LAG_S
+            self._set_balance(balance if is_newer else self._unlent[asset])
         for asset in self._account_balances.keys() - balances.keys():
-            for table in (self._account_balances, self._account_available_balances, self._unlent_available):
-                table.pop(asset, None)
+            self._account_balances.pop(asset, None)
+            self._account_available_balances.pop(asset, None)
+            self._unlent.pop(asset, None)
+            self._balance_heard_s.pop(asset, None)
         self._next_balance_check_s = time.monotonic() + self.CHECK_INTERVAL
 
     async def _update_lent(self) -> None:
