@@ -42,9 +42,9 @@ from hummingbot.connector.exchange.backpack.errors import (
     WireFormatError,
 )
 from hummingbot.connector.exchange.backpack.orders import (
-    CLIENT_ID_REUSE_MARGIN_S,
     ORDER_STATES,
     client_id_of,
+    is_behind,
     is_same_order,
     order_update,
     reconcile,
@@ -81,6 +81,8 @@ ABSENCES_BEFORE_FAILED = 2
 LATE_FRAME_S = 0.2
 # REST balances may be a little older than the stream's.
 BALANCE_LAG_S = 2.0
+# What is not known of the venue's clock, which itself is known.
+CLOCKS_DIFFER_S = 60.0
 # Up to so many orders are asked for one by one; more are found in the records since the oldest of them.
 FEW_ORDERS = 5
 
@@ -791,8 +793,7 @@ class BackpackExchange(ExchangePyBase):
             open_orders = await self._open_orders()
             closed = [order for order in orders if open_orders.of(order) is None]
             history = await self._records(CONSTANTS.ORDER_HISTORY, wire.parse_order, closed)
-            seen = {order.client_order_id: open_orders.of(order) or history.of(order) for order in orders}
-            short = [order for order in orders if _lacks_fills(order, seen[order.client_order_id])]
+            short = [order for order in orders if _lacks_fills(order, open_orders.of(order), history.of(order))]
             fills = await self._records(CONSTANTS.FILL_HISTORY, wire.parse_fill, short)
             for order in orders:
                 verdict = reconcile(order, open_orders.of(order), history.of(order), fills.rows, self._now_s())
@@ -839,7 +840,8 @@ class BackpackExchange(ExchangePyBase):
         if len(orders) <= FEW_ORDERS and all(order.exchange_order_id for order in orders):
             pages = [await self._pages(endpoint, parse, order_id=order.exchange_order_id) for order in orders]
         else:
-            oldest_s = min(order.creation_timestamp for order in orders) - CLIENT_ID_REUSE_MARGIN_S
+            venue_ahead_s = self._time_synchronizer.time() - time.time()
+            oldest_s = min(order.creation_timestamp for order in orders) + venue_ahead_s - CLOCKS_DIFFER_S
             pages = [await self._pages(endpoint, parse, since_s=oldest_s)]
         return _Records([row for page in pages for row in page.rows], complete=all(page.complete for page in pages))
 
@@ -911,8 +913,9 @@ class _Records(Generic[Row]):
         return next((row for row in self.rows if is_same_order(order, row)), None)
 
 
-def _lacks_fills(order: InFlightOrder, seen: Order | None) -> bool:
-    return seen is None or seen.executed_quantity > order.executed_amount_base
+def _lacks_fills(order: InFlightOrder, open_order: Order | None, history: Order | None) -> bool:
+    shown = open_order or history
+    return shown is None or is_behind(open_order, history) or shown.executed_quantity > order.executed_amount_base
 
 
 def _time_s(row: Order | Fill) -> float:

@@ -36,8 +36,9 @@ _STAGES = {
     OrderState.PENDING_CANCEL: 3,
 }
 
-# A client id found on something older than its order (clocks may differ this much) belongs to an earlier order.
-CLIENT_ID_REUSE_MARGIN_S = 60.0
+# A client id found on something older than its order belongs to an earlier order. A day: the machine's clock may be set
+# to another time zone, and a number that is drawn from 2**32 does not come back within one.
+CLIENT_ID_REUSE_MARGIN_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,11 @@ def order_update(
     )
 
 
+def is_behind(open_order: Order | None, history: Order | None) -> bool:
+    """Whether the history shows an order as open that the list of open orders lacks: it has ended, one knows not how."""
+    return open_order is None and history is not None and ORDER_STATES[history.status] not in FINAL_STATES
+
+
 def reconcile(
     order: InFlightOrder, open_order: Order | None, history: Order | None, fills: Iterable[Fill], now_s: float
 ) -> Verdict:
@@ -134,15 +140,14 @@ def reconcile(
 
     ``fills`` may hold other orders' fills, and fills that are known already. Changes nothing.
     """
-    seen = open_order or history
-    ours = [trade_update(fill, order) for fill in fills if is_same_order(order, fill)]
+    shown = open_order or history
+    venue_id = order.exchange_order_id if shown is None else shown.order_id
+    ours = [trade_update(fill, order) for fill in fills if fill.order_id == venue_id or is_same_order(order, fill)]
     news = {trade.trade_id: trade for trade in ours if trade.trade_id not in order.order_fills}
     trades = sorted(news.values(), key=lambda trade: trade.fill_timestamp)
     executed = order.executed_amount_base + sum((trade.fill_base_amount for trade in trades), Decimal(0))
-    if seen is not None:
-        told = order_update(seen, order, executed, now_s)
-        return Verdict(trades, told, found=True, complete=executed >= seen.executed_quantity)
-    if executed >= order.amount > 0 and order.current_state not in FINAL_STATES:
+    behind = is_behind(open_order, history)
+    if (shown is None or behind) and executed >= order.amount > 0 and order.current_state not in FINAL_STATES:
         # All of it was traded: that is the whole story, even where no list of orders shows it (yet).
         filled = OrderUpdate(
             client_order_id=order.client_order_id,
@@ -152,4 +157,7 @@ def reconcile(
             new_state=OrderState.FILLED,
         )
         return Verdict(trades, filled, found=True, complete=True)
-    return Verdict(trades, None, found=bool(ours), complete=True)
+    if shown is None:
+        return Verdict(trades, None, found=bool(ours), complete=True)
+    told = order_update(shown, order, executed, now_s)
+    return Verdict(trades, told, found=True, complete=executed >= shown.executed_quantity and not behind)

@@ -145,8 +145,8 @@ def test_client_ids_are_numbers(client_order_id, number):
     pytest.param({"client_id": CLIENT_ID + 1}, False, id="another client id"),
     pytest.param({"symbol": wire.Symbol("SOL_USDC")}, False, id="another market"),
     pytest.param({"side": Side.ASK}, False, id="the other side"),
-    pytest.param({"created_s": BORN_S - 59}, True, id="clocks differ a little"),
-    pytest.param({"created_s": BORN_S - 61}, False, id="an older order that had the number"),
+    pytest.param({"created_s": BORN_S - 8 * 3600}, True, id="clocks differ by a time zone"),
+    pytest.param({"created_s": BORN_S - 86_401}, False, id="an older order that had the number"),
 ])
 def test_an_order_without_the_venues_id_is_known_by(changes, ours):
     assert is_same_order(in_flight(OrderState.PENDING_CREATE), replace(NEW, **changes)) is ours
@@ -222,6 +222,12 @@ FOREIGN = fill(9, order_id="1", client_id=None)
                  id="cancelled after a fill that is not listed yet"),
     pytest.param("OPEN", None, shown(OrderStatus.EXPIRED), [], [], "CANCELED", True, True, id="expired unseen"),
     pytest.param("OPEN", None, shown(OrderStatus.TRIGGER_FAILED), [], [], "FAILED", True, True, id="trigger failed"),
+    pytest.param("OPEN", None, NEW, [], [], None, True, False, id="not open, and the history is behind"),
+    pytest.param("PENDING_CREATE", None, NEW, [], [], "OPEN", True, False, id="its submission is found, in the past"),
+    pytest.param("OPEN", None, HALF, [fill(1), fill(2)], ["1001", "1002"], "FILLED", True, True,
+                 id="the history of orders is behind that of fills"),
+    pytest.param("PENDING_CREATE", None, FILLED, [fill(1, "1", client_id=None)], ["1001"], "FILLED", True, True,
+                 id="a fill's row may lack the client id"),
     pytest.param("OPEN", HALF, CANCELLED, [fill(1)], ["1001"], "PARTIALLY_FILLED", True, True, id="open beats history"),
     pytest.param("OPEN", None, None, [], [], None, False, True, id="absent from all"),
     pytest.param("OPEN", None, None, [FOREIGN], [], None, False, True, id="others' fills are not ours"),
