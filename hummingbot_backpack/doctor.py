@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--offline", action="store_true", help="leave out everything that needs a network")
     parser.add_argument(
-        "--domain", choices=("backpack", "backpack_local"), default="backpack",
-        help="the real exchange, or the local one at BACKPACK_LOCAL_URL (default: %(default)s)",
+        "--domain", choices=("backpack", "backpack_local", "backpack_local_2"), default="backpack",
+        help="the real exchange, or a local one, at BACKPACK_LOCAL_URL (BACKPACK_LOCAL_2_URL) (default: %(default)s)",
     )  # fmt: skip
 
 
@@ -246,7 +246,7 @@ async def _venue_findings(folder: Path, domain: str, offline: bool) -> AsyncIter
     try:
         venue = venue_of(domain)
     except ValueError as error:
-        yield Finding("network", FAILED, str(error), "Set or unset BACKPACK_LOCAL_URL.")
+        yield Finding("network", FAILED, str(error), "Set it to an address, or unset it.")
         return
     async with api.access(venue) as factory:
         try:

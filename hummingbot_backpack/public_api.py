@@ -403,7 +403,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(f"expected an address like {CONSTANTS.LOCAL_URL}, was {text!r}")
+        raise argparse.ArgumentTypeError(f"expected an address like {CONSTANTS.REST_URL}, was {text!r}")
     return text.rstrip("/")
 
 
