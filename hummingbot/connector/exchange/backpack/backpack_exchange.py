@@ -10,6 +10,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,6 +33,7 @@ from hummingbot.connector.exchange.backpack.backpack_api_user_stream_data_source
 )
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
+from hummingbot.connector.exchange.backpack.backpack_demo import DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
@@ -40,6 +42,7 @@ from hummingbot.connector.exchange.backpack.errors import (
     NotSent,
     OutcomeUnknown,
     WireFormatError,
+    advice,
 )
 from hummingbot.connector.exchange.backpack.orders import (
     ORDER_STATES,
@@ -48,11 +51,11 @@ from hummingbot.connector.exchange.backpack.orders import (
     is_same_order,
     order_update,
     reconcile,
+    refusal,
     trade_update,
 )
 from hummingbot.connector.exchange.backpack.wire import (
     Balance,
-    BookState,
     Fill,
     Market,
     MarketType,
@@ -81,6 +84,8 @@ ABSENCES_BEFORE_FAILED = 2
 LATE_FRAME_S = 0.2
 # REST balances may be a little older than the stream's.
 BALANCE_LAG_S = 2.0
+# A market's state that forbids an order is believed for this long.
+MARKETS_FRESH_S = 1.0
 # What is not known of the venue's clock, which itself is known.
 CLOCKS_DIFFER_S = 60.0
 # Up to so many orders are asked for one by one; more are found in the records since the oldest of them.
@@ -98,28 +103,39 @@ class BackpackExchange(ExchangePyBase):
 
     def __init__(
         self,
-        backpack_api_key: str,
-        backpack_api_secret: str,
+        backpack_api_key: str = "",
+        backpack_api_secret: str = "",
         balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
         rate_limits_share_pct: Decimal = Decimal("100"),
         trading_pairs: list[str] | None = None,
         trading_required: bool = True,
         domain: str = CONSTANTS.DEFAULT_DOMAIN,
         auto_lend_redeem: bool = True,
+        demo_mode: bool = False,
+        connector_configuration: utils.BackpackConfigMap | None = None,
+        **_: Any,  # Hummingbot passes every field of the configuration by name as well
     ):
-        """Empty keys make a connector for public data only.
+        """Without keys, or with ``demo_mode``, it trades on an exchange of its own that follows the real market; if
+        ``trading_required`` is false, it starts none and has public data only.
 
+        ``connector_configuration``: where Hummingbot has the ``demo`` block of this connector's configuration.
         ``auto_lend_redeem``: let orders use funds that the venue has lent out. Raises InvalidKeys.
         """
-        self._api_key = backpack_api_key
-        self._api_secret = backpack_api_secret
+        is_demo = domain == CONSTANTS.DEFAULT_DOMAIN and (demo_mode or not (backpack_api_key or backpack_api_secret))
+        demo_config = connector_configuration.demo if connector_configuration else utils.DemoConfigMap(keep=False)
+        self._demo = DemoExchange(demo_config, trading_pairs or []) if is_demo else None
+        self._is_starting = False
+        self._api_key = self._demo.api_key if self._demo else backpack_api_key
+        self._api_secret = self._demo.api_secret if self._demo else backpack_api_secret
         self._domain = domain
         self._trading_pairs = trading_pairs or []
         self._trading_required = trading_required
         self._auto_lend_redeem = auto_lend_redeem
         self._markets: dict[str, Market] = {}
+        self._markets_read_s = -math.inf
         self._lent: dict[str, Decimal] = {}
         self._unlent: dict[str, Balance] = {}
+        self._lending: set[str] = set()  # assets that were ever seen lent
         self._balance_heard_s: dict[str, float] = {}
         self._foreign_client_ids: frozenset[int] = frozenset()
         self._doubts: dict[str, _Doubt] = {}  # by client order id
@@ -227,13 +243,25 @@ class BackpackExchange(ExchangePyBase):
     async def start_network(self) -> None:
         self._orders_reconciled = False
         self._next_balance_check_s = self._next_clock_check_s = 0.0
-        await super().start_network()
+        await self._start_demo()
+        self._is_starting = True
+        try:
+            await super().start_network()  # begins with stop_network, which the demo's exchange has to survive
+        finally:
+            self._is_starting = False
 
     async def stop_network(self) -> None:
         if self._reconcile_task is not None:
             self._reconcile_task.cancel()
             self._reconcile_task = None
         await super().stop_network()
+        if self._demo is not None and not self._is_starting:
+            await self._demo.stop()
+
+    async def _start_demo(self) -> None:
+        """Demo begins with the network, not with the object: Hummingbot makes many that never trade."""
+        if self._demo is not None and self.is_trading_required:
+            self._web_assistants_factory.venue = await self._demo.start()
 
     def restore_tracking_states(self, saved_states: Mapping[str, Any]) -> None:
         """Orders that were being submitted when the bot stopped may or may not have arrived."""
@@ -251,6 +279,7 @@ class BackpackExchange(ExchangePyBase):
 
     async def _make_network_check_request(self) -> None:
         """Hummingbot asks every 10 s whether the venue can be reached: asking for the time serves two purposes."""
+        await self._start_demo()
         await self._update_time_synchronizer_from_venue()
 
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
@@ -294,6 +323,7 @@ class BackpackExchange(ExchangePyBase):
     async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
         markets = self._readable_markets(exchange_info_dict, tell=True)
         self._markets = {wire.trading_pair_of(market.base, market.quote): market for market in markets}
+        self._markets_read_s = time.monotonic()
         return [
             TradingRule(
                 trading_pair=trading_pair,
@@ -451,7 +481,6 @@ class BackpackExchange(ExchangePyBase):
         price: Decimal,
     ) -> Order:
         is_limit = order_type.is_limit_type()
-        self._ensure_allowed(trading_pair, order_type, amount, price)
         body = wire.new_order(
             symbol=wire.Symbol(await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)),
             side=Side.BID if trade_type is TradeType.BUY else Side.ASK,
@@ -462,32 +491,22 @@ class BackpackExchange(ExchangePyBase):
             post_only=order_type is OrderType.LIMIT_MAKER,
             redeem_lent=self._needs_lent_funds(trading_pair, trade_type, amount, price),
         )
+        if reason := await self._refusal(trading_pair, body):
+            raise NotSent(f"{trading_pair}: {reason}. The order was not sent.")
         placed = wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
         if "autoLendRedeem" in body:
             self._next_balance_check_s = 0.0  # how much is lent no stream tells
             self._reconcile_soon()
         return placed
 
-    def _ensure_allowed(self, trading_pair: str, order_type: OrderType, amount: Decimal, price: Decimal) -> None:
-        """What the venue's list of markets already forbids is not sent. Raises NotSent."""
+    async def _refusal(self, trading_pair: str, order: dict[str, Any]) -> str | None:
+        """Why the venue's list of markets forbids an order; a list that is not fresh is asked for anew first."""
         market = self._markets.get(trading_pair)
-        if market is None:
-            return
-        refusal = None
-        if market.state in (BookState.CLOSED, BookState.CANCEL_ONLY):
-            refusal = f"the market is in state {market.state}"
-        elif market.state is BookState.POST_ONLY and order_type is not OrderType.LIMIT_MAKER:
-            refusal = "the market takes post-only orders (LIMIT_MAKER) at the moment"
-        elif market.state is BookState.LIMIT_ONLY and not order_type.is_limit_type():
-            refusal = "the market takes limit orders at the moment"
-        elif market.max_quantity is not None and amount > market.max_quantity:
-            refusal = f"the amount {amount} is above the market's maximum {market.max_quantity}"
-        elif order_type.is_limit_type() and price < market.min_price:
-            refusal = f"the price {price} is under the market's minimum {market.min_price}"
-        elif order_type.is_limit_type() and market.max_price is not None and price > market.max_price:
-            refusal = f"the price {price} is above the market's maximum {market.max_price}"
-        if refusal is not None:
-            raise NotSent(f"{trading_pair}: {refusal}. The order was not sent.")
+        if market is not None and refusal(market, order) and time.monotonic() > self._markets_read_s + MARKETS_FRESH_S:
+            with suppress(BackpackError):
+                await self._update_trading_rules()
+            market = self._markets.get(trading_pair)
+        return None if market is None else refusal(market, order)
 
     def _needs_lent_funds(self, trading_pair: str, trade_type: TradeType, amount: Decimal, price: Decimal) -> bool:
         base, quote = trading_pair.split("-")
@@ -667,6 +686,7 @@ class BackpackExchange(ExchangePyBase):
             self._reconcile_soon()
         elif isinstance(message, Interrupted):
             self.real_time_balance_update = False
+            self._begin_estimate()
         else:
             frame = wire.parse_frame(message)
             if isinstance(frame, wire.StreamRefusal):
@@ -694,6 +714,9 @@ class BackpackExchange(ExchangePyBase):
     def _on_balance(self, balance: Balance) -> None:
         self._balance_heard_s[balance.asset] = time.monotonic()
         self._set_balance(balance)
+        if balance.asset in self._lending:  # the venue may have lent or redeemed: how much, no stream tells
+            self._next_balance_check_s = 0.0
+            self._reconcile_soon()
 
     def _set_balance(self, balance: Balance) -> None:
         """Total and available include what is lent out, if orders may use it."""
@@ -704,25 +727,35 @@ class BackpackExchange(ExchangePyBase):
         self._account_available_balances[asset] = balance.available + (lent if self._auto_lend_redeem else 0)
 
     async def _update_balances(self) -> None:
+        if self._demo is not None and not self._demo.is_running:
+            self.logger().warning("DEMO: no API key, these balances are play money.")
+            for asset, amount in self._demo.balances().items():
+                self._set_balance(Balance(asset, available=amount, locked=Decimal(0), staked=Decimal(0)))
+            return
         asked_s = time.monotonic()
-        balances = {balance.asset: balance for balance in wire.parse_balances(await self._request(CONSTANTS.CAPITAL))}
+        try:
+            answer = await self._request(CONSTANTS.CAPITAL)
+        except BackpackError as error:
+            if self.is_trading_required:
+                raise
+            raise BackpackError(advice(error)) from error  # `connect` shows a person this text
+        balances = {balance.asset: balance for balance in wire.parse_balances(answer)}
         await self._update_lent()
         for asset in self._lent.keys() - balances.keys():
             balances[asset] = Balance(asset, available=Decimal(0), locked=Decimal(0), staked=Decimal(0))
-        for asset, balance in balances.items():
-            # REST may lag the stream, so what was heard around the time of asking is newer than the answer.
-            is_newer = self._balance_heard_s.get(asset, -math.inf) < asked_s - BALANCE_LAG_S
-            self._set_balance(balance if is_newer else self._unlent[asset])
+        # REST may lag the stream, so what was heard around the time of asking is newer than the answer.
+        heard = {asset for asset, at_s in self._balance_heard_s.items() if at_s >= asked_s - BALANCE_LAG_S}
+        balances |= {asset: self._unlent[asset] for asset in heard}
+        for balance in balances.values():
+            self._set_balance(balance)
         for asset in self._account_balances.keys() - balances.keys():
-            self._account_balances.pop(asset, None)
-            self._account_available_balances.pop(asset, None)
-            self._unlent.pop(asset, None)
-            self._balance_heard_s.pop(asset, None)
-        self._next_balance_check_s = time.monotonic() + self.CHECK_INTERVAL
+            del self._account_balances[asset], self._account_available_balances[asset], self._unlent[asset]
+        self._next_balance_check_s = time.monotonic() + (BALANCE_LAG_S if heard else self.CHECK_INTERVAL)
 
     async def _update_lent(self) -> None:
         try:
             self._lent = wire.parse_lent(await self._request(CONSTANTS.LEND_POSITIONS))
+            self._lending |= self._lent.keys()
             self._lend_failure_told = False
         except BackpackError as error:
             if not self._lend_failure_told:
@@ -732,9 +765,12 @@ class BackpackExchange(ExchangePyBase):
     async def _update_all_balances(self) -> None:
         await self._update_balances()
         if not self.real_time_balance_update:
-            # Hummingbot then estimates what is available from the orders that changed since this moment.
-            self._in_flight_orders_snapshot = {key: copy(order) for key, order in self.in_flight_orders.items()}
-            self._in_flight_orders_snapshot_timestamp = self.current_timestamp
+            self._begin_estimate()
+
+    def _begin_estimate(self) -> None:
+        """Without the stream Hummingbot estimates what is available from the orders that changed since this moment."""
+        self._in_flight_orders_snapshot = {key: copy(order) for key, order in self.in_flight_orders.items()}
+        self._in_flight_orders_snapshot_timestamp = self.current_timestamp
 
     # -- reconciliation -----------------------------------------------------------------------------------------------
 

@@ -119,3 +119,19 @@ def _is_html(text: str) -> bool:
 def _shortened(code: str, text: str) -> str:
     words = "an HTML page" if _is_html(text) else text[:200] or "nothing"
     return f"{code}: {words}" if code else words
+
+
+def advice(error: BackpackError) -> str:
+    """One sentence for the person who has just entered keys: what is wrong, and what to do."""
+    match error:
+        case ClockSkew():
+            told = "This computer's clock and the exchange's differ: have it set automatically, then try again"
+        case Rejected(code="FORBIDDEN"):
+            told = "This key has no permission for that: allow it to read balances and trade, or create another key"
+        case Rejected():
+            told = "The exchange does not accept this key: see that it is listed there, and enter key and secret again"
+        case NotSent():
+            told = "The exchange cannot be reached: check the internet connection, then try again"
+        case _:
+            told = "The exchange did not answer as it should: try again in a minute"
+    return f"{told} ({error})."

@@ -7,14 +7,15 @@ The rules that keep the books straight live here, as functions of their argument
 * an order is closed only when every fill that the venue counts for it is known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
 
-from .wire import MAX_CLIENT_ID, Fill, Order, OrderEvent, OrderStatus, symbol_of
+from .wire import MAX_CLIENT_ID, BookState, Fill, Market, Order, OrderEvent, OrderStatus, OrderType, symbol_of
 
 ORDER_STATES = {
     OrderStatus.NEW: OrderState.OPEN,
@@ -161,3 +162,23 @@ def reconcile(
         return Verdict(trades, None, found=bool(ours), complete=True)
     told = order_update(shown, order, executed, now_s)
     return Verdict(trades, told, found=True, complete=executed >= shown.executed_quantity and not behind)
+
+
+def refusal(market: Market, order: Mapping[str, Any]) -> str | None:
+    """Why ``market`` takes no such order (the body that would be sent), as far as the venue's list of markets tells."""
+    is_limit = order["orderType"] == OrderType.LIMIT.value
+    quantity = Decimal(order["quantity"])
+    price = Decimal(order["price"]) if is_limit else None
+    if market.state in (BookState.CLOSED, BookState.CANCEL_ONLY):
+        return f"the market takes no orders, its state is {market.state.value}"
+    if market.state is BookState.POST_ONLY and not order.get("postOnly"):
+        return "the market takes only post-only orders (LIMIT_MAKER) at the moment"
+    if market.state is BookState.LIMIT_ONLY and not is_limit:
+        return "the market takes only limit orders at the moment"
+    if market.max_quantity is not None and quantity > market.max_quantity:
+        return f"the amount {quantity:f} is above the market's maximum {market.max_quantity:f}"
+    if price is not None and price < market.min_price:
+        return f"the price {price:f} is under the market's minimum {market.min_price:f}"
+    if price is not None and market.max_price is not None and price > market.max_price:
+        return f"the price {price:f} is above the market's maximum {market.max_price:f}"
+    return None

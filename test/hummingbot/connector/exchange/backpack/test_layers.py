@@ -26,6 +26,7 @@ LEVEL = {
     "backpack_stream": 6,
     "backpack_demo": 6,
     "backpack_order_book": 6,
+    "backpack_demo": 6,
     "backpack_api_order_book_data_source": 7,
     "backpack_api_user_stream_data_source": 7,
     "backpack_exchange": 8,
@@ -83,7 +84,7 @@ def test_every_module_has_a_level():
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down(module: str):
     allowed = {name for name, level in LEVEL.items() if level < LEVEL[module]}
-    assert siblings(CONNECTOR / f"{module}.py") <= allowed
+    assert siblings(CONNECTOR / f"{module}.py") - {"simulator"} <= allowed
 
 
 @pytest.mark.parametrize("module", CORE)
@@ -118,5 +119,5 @@ def test_the_simulator_stands_alone(file: Path):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_connector_does_not_know_the_simulator(module: str):
-    assert "simulator" not in siblings(CONNECTOR / f"{module}.py")
+def test_only_demo_mode_knows_the_simulator(module: str):
+    assert ("simulator" in siblings(CONNECTOR / f"{module}.py")) == (module == "backpack_demo")

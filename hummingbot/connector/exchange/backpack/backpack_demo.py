@@ -1,0 +1,225 @@
+"""Demo mode: an exchange of one's own inside this process, which follows the real market.
+
+The connector trades on it as on any other, signing and sockets included; only its address is different. No key is
+needed, and nothing leaves the machine but requests for public prices.
+"""
+
+import asyncio
+import base64
+import logging
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from hummingbot import data_path  # type: ignore[attr-defined]  # the repository's own folder of that name is not it
+from hummingbot.connector.exchange.backpack.backpack_utils import DemoConfigMap
+from hummingbot.connector.exchange.backpack.backpack_web_utils import Venue
+from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
+from hummingbot.connector.exchange.backpack.simulator.listing import DEFAULT_MARKETS
+from hummingbot.connector.exchange.backpack.simulator.market import MarketSource
+from hummingbot.connector.exchange.backpack.simulator.matching import Exchange
+from hummingbot.connector.exchange.backpack.simulator.mirror import Mirror, MirrorState, addresses_of
+from hummingbot.connector.exchange.backpack.simulator.model import BalanceChanged, Event, Market, OrderStatus
+from hummingbot.connector.exchange.backpack.simulator.recording import Recorded, RecordingError
+from hummingbot.connector.exchange.backpack.simulator.source_words import SourceError
+from hummingbot.connector.exchange.backpack.simulator.state import AccountState, BadState, load, save, state_of
+from hummingbot.connector.exchange.backpack.wire import symbol_of
+
+ACCOUNT = "demo"
+STATE_FILE = "backpack_demo.json"
+# What a base asset that the settings do not name begins with, in the quote asset.
+WORTH_OF_OTHERS = Decimal(1000)
+SAVE_EVERY_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class BadDemoSettings(ValueError):
+    """The demo block of the connector's configuration cannot be used; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """``source``: an address or a file. Fees in basis points. ``state`` is None if nothing is kept between runs."""
+
+    source: str
+    balances: Mapping[str, Decimal]
+    maker_fee_bps: Decimal
+    taker_fee_bps: Decimal
+    state: Path | None
+
+    @classmethod
+    def of(cls, config: DemoConfigMap) -> "DemoSettings":
+        """Raises BadDemoSettings."""
+        return cls(
+            source=config.source.strip(),
+            balances=dict(_balance(entry) for entry in config.balances.split(",") if entry.strip()),
+            maker_fee_bps=_number(config.maker_fee_bps, "maker_fee_bps"),
+            taker_fee_bps=_number(config.taker_fee_bps, "taker_fee_bps"),
+            state=Path(data_path()) / STATE_FILE if config.keep else None,
+        )
+
+
+def _balance(entry: str) -> tuple[str, Decimal]:
+    asset, equals, amount = (part.strip() for part in entry.partition("="))
+    if not equals or not asset:
+        raise BadDemoSettings(f"demo.balances: expected entries like USDC=10000, found {entry.strip()!r}.")
+    number = _number(amount, f"balances, {asset}")
+    if number < 0:
+        raise BadDemoSettings(f"demo.balances: expected {asset} of 0 or more, found {number}.")
+    return asset, number
+
+
+def _number(text: str, name: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise BadDemoSettings(f"demo.{name}: expected a number, found {text!r}.")
+    return number
+
+
+class DemoExchange:
+    """The exchange inside. ``api_key`` and ``api_secret`` are made on the spot and good for nothing else."""
+
+    def __init__(self, config: DemoConfigMap, trading_pairs: Iterable[str]):
+        seed = secrets.token_bytes(32)
+        self.api_secret = base64.b64encode(seed).decode()
+        self.api_key = base64.b64encode(bytes(SigningKey(seed).verify_key)).decode()
+        self._config = config
+        self._symbols = [symbol_of(trading_pair) for trading_pair in trading_pairs]
+        self._opening: asyncio.Task[Venue] | None = None
+        self._exchange: SimulatedBackpack | None = None
+        self._chores: list[asyncio.Task[None]] = []
+        self._changed = False
+
+    @property
+    def is_running(self) -> bool:
+        return self._exchange is not None
+
+    def balances(self) -> dict[str, Decimal]:
+        """What the account has, or will begin with; from the settings and the state that was kept, without network."""
+        if self._exchange is not None:
+            ledger = self._exchange.exchange.ledger.balances(ACCOUNT)
+            return {asset: balance.total for asset, balance in ledger.items()}
+        settings = DemoSettings.of(self._config)
+        kept = self._kept(settings)
+        return dict(kept.balances if kept is not None else settings.balances)
+
+    async def start(self) -> Venue:
+        """Where it listens. Waits for the source of prices to answer, and goes on trying if the caller gives up.
+
+        Raises BadDemoSettings.
+        """
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        try:
+            return await asyncio.shield(self._opening)
+        except Exception:
+            self._opening = None
+            raise
+
+    async def stop(self) -> None:
+        for task in [*self._chores, *([self._opening] if self._opening else [])]:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._chores, self._opening = [], None
+        if self._exchange is not None:
+            self._keep()
+            exchange, self._exchange = self._exchange, None
+            await exchange.stop()
+
+    async def _open(self) -> Venue:
+        settings = DemoSettings.of(self._config)
+        market, markets = await self._market(settings.source)
+        sim = SimulatedBackpack(market=market, markets=markets)
+        kept = self._kept(settings)
+        sim.add_account(
+            kept.balances if kept is not None else settings.balances,
+            name=ACCOUNT,
+            secret=self.api_secret,
+            maker_fee_bps=settings.maker_fee_bps,
+            taker_fee_bps=settings.taker_fee_bps,
+        )
+        if kept is not None:
+            self._restore(sim.exchange, kept)
+        sim.exchange.listeners.append(self._on_events)
+        try:
+            await sim.start()
+        except (OSError, RecordingError) as error:
+            raise BadDemoSettings(f"demo.source: expected an address or a recording, found {error}.") from None
+        while isinstance(market, Mirror) and market.status()["state"] != MirrorState.LIVE:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # it says itself in the log what it waits for
+        self._exchange = sim
+        self._settings = settings
+        self._chores = [asyncio.ensure_future(self._keep_up())]
+        if kept is None:
+            self._chores.append(asyncio.ensure_future(self._fund_others(sim.exchange)))
+        logger.warning(
+            "DEMO: orders go to an exchange inside this process, which follows %s. No real money is at stake.",
+            settings.source,
+        )
+        return Venue(sim.rest_url, sim.ws_url)
+
+    async def _market(self, source: str) -> tuple[MarketSource, Iterable[Market]]:
+        """Who brings prices, and the markets to trade in."""
+        if not source.startswith(("http://", "https://")):
+            return Recorded(Path(source)), DEFAULT_MARKETS
+        mirror = Mirror(*addresses_of(source), self._symbols)
+        try:
+            return mirror, await mirror.prepare()
+        except SourceError as error:
+            raise BadDemoSettings(f"demo.source: {error}") from None
+
+    @staticmethod
+    def _restore(exchange: Exchange, kept: AccountState) -> None:
+        """Orders of markets that are not traded this time are over; what they had locked is free."""
+        for order in kept.orders:
+            if order.symbol not in exchange.markets and order.status.is_open:
+                order.status = OrderStatus.CANCELLED
+        fills = [fill for fill in kept.fills if fill.symbol in exchange.markets]
+        exchange.restore(ACCOUNT, kept.orders, fills)
+
+    async def _fund_others(self, exchange: Exchange) -> None:
+        """Base assets that the settings do not name begin with something, too, once there is a price for them."""
+        waiting = {market.symbol: market for market in exchange.markets.values()}
+        while waiting:
+            for symbol, market in list(waiting.items()):
+                if market.base in self._settings.balances:
+                    del waiting[symbol]
+                    continue
+                ticker = exchange.book_ticker(symbol)
+                if ticker.bid is not None and ticker.ask is not None:
+                    amount = WORTH_OF_OTHERS / ticker.ask[0] // market.step_size * market.step_size
+                    exchange.deposit(ACCOUNT, market.base, amount)
+                    del waiting[symbol]
+            await asyncio.sleep(0.5)
+
+    # -- between runs --------------------------------------------------------------------------------------------------
+
+    def _kept(self, settings: DemoSettings) -> AccountState | None:
+        if settings.state is None or not settings.state.exists():
+            return None
+        try:
+            return load(settings.state)
+        except (BadState, OSError) as error:
+            raise BadDemoSettings(f"The demo's saved account cannot be read. Remove the file: {error}.") from None
+
+    def _on_events(self, events: Sequence[Event]) -> None:
+        self._changed |= any(isinstance(event, BalanceChanged) and event.account == ACCOUNT for event in events)
+
+    async def _keep_up(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            if self._changed:
+                self._keep()
+
+    def _keep(self) -> None:
+        self._changed = False
+        if self._settings.state is not None and self._exchange is not None:
+            save(state_of(self._exchange.exchange, ACCOUNT), self._settings.state)
