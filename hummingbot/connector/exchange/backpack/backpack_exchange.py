@@ -432,9 +432,9 @@ class BackpackExchange(ExchangePyBase):
             price = self.get_price(trading_pair, trade_type is TradeType.BUY)  # what it will about cost
         safe_ensure_future(
             self._create_order(
-                trade_type=trade_type,
-                order_id=order_id,
-                trading_pair=trading_pair,
+                trade_type,
+                order_id,
+                trading_pair,
                 amount=amount,
                 order_type=order_type,
                 price=price,
@@ -442,6 +442,14 @@ class BackpackExchange(ExchangePyBase):
             )
         )
         return order_id
+
+    async def _create_order(self, trade_type: TradeType, order_id: str, trading_pair: str, **kwargs: Any) -> None:
+        """A market without prices leaves the base class with a NaN to compare, and the order tracked for ever."""
+        try:
+            await super()._create_order(trade_type, order_id, trading_pair, **kwargs)
+        except ArithmeticError:
+            reason = NotSent(f"{trading_pair}: its order book is empty, there is no price to reckon with")
+            self._update_order_after_failure(order_id, trading_pair, reason)
 
     def _new_client_order_id(self) -> str:
         """A number no order on this account is known to have: other bots draw from the same 2**32."""
@@ -749,7 +757,8 @@ class BackpackExchange(ExchangePyBase):
         for balance in balances.values():
             self._set_balance(balance)
         for asset in self._account_balances.keys() - balances.keys():
-            del self._account_balances[asset], self._account_available_balances[asset], self._unlent[asset]
+            for table in (self._account_balances, self._account_available_balances, self._unlent):
+                table.pop(asset, None)
         self._next_balance_check_s = time.monotonic() + (BALANCE_LAG_S if heard else self.CHECK_INTERVAL)
 
     async def _update_lent(self) -> None:

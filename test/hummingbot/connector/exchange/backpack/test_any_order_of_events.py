@@ -151,3 +151,16 @@ def _play(**limits: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(TradingUnderFaults, settings=settings(**_SETTINGS, **limits))
+
+
+# -- stories that failed once ------------------------------------------------------------------------------------------
+
+
+async def test_a_market_order_without_a_book_fails_instead_of_staying_for_ever() -> None:
+    async with Rig(pace=Pace()) as rig:
+        for order in rig.sim.exchange.open_orders(rig.street.name):
+            rig.sim.exchange.cancel(order.account, order.symbol, order_id=order.id)
+        await rig.settled()
+        order_id = rig.buy("1", "NaN", OrderType.MARKET)
+        await rig.until(lambda: rig.told.of("OrderFailure", order_id), 5, "the order failed")
+        await rig.settled()
