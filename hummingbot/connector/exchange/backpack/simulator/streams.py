@@ -100,10 +100,10 @@ class _Aggregate:
 
 
 class Session:
-    """One client's socket: its subscriptions, and the frames that wait to be written."""
+    """One client's socket: its subscriptions, and the frames that wait to be written. Without faults, an onlooker's."""
 
     def __init__(self, number: int, websocket: web.WebSocketResponse, transport: asyncio.Transport | None,
-                 clock: ControllableClock, faults: Faults) -> None:  # fmt: skip
+                 clock: ControllableClock, faults: Faults | None) -> None:  # fmt: skip
         self.number = number
         self.subscriptions: dict[str, tuple[str | None, Stream]] = {}
         self.awaited_pongs = 0
@@ -119,6 +119,10 @@ class Session:
         self._frames_queued = 0
         self._wake = asyncio.Event()
         self._frozen = False
+
+    @property
+    def faults(self) -> Faults | None:
+        return self._faults
 
     @property
     def accounts(self) -> frozenset[str]:
@@ -260,14 +264,16 @@ class StreamHub:
 
     @property
     def sessions(self) -> list[Session]:
-        return list(self._sessions.values())
+        """The clients, onlookers left out."""
+        return [session for session in self._sessions.values() if session.faults is not None]
 
     # Sockets
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One client from its handshake to its end."""
+    async def serve(self, request: web.Request, *, onlooker: bool = False) -> web.StreamResponse:
+        """One client from its handshake to its end. An onlooker meets no faults and uses none up."""
         try:
-            await self._faults.handshake()
+            if not onlooker:
+                await self._faults.handshake()
         except Disconnect:
             reset(request.transport)
             return web.Response()  # goes nowhere
@@ -275,7 +281,8 @@ class StreamHub:
             autoping=False, compress=True, max_msg_size=MAX_COMMAND_BYTES, timeout=CLOSE_TIMEOUT_S
         )
         await websocket.prepare(request)
-        session = Session(self._next_number, websocket, request.transport, self._clock, self._faults)
+        faults = None if onlooker else self._faults
+        session = Session(self._next_number, websocket, request.transport, self._clock, faults)
         self._next_number += 1
         self._sessions[session.number] = session
         tasks: list[asyncio.Task[Any]] = [
@@ -301,7 +308,8 @@ class StreamHub:
 
     async def _read(self, session: Session, websocket: web.WebSocketResponse) -> None:
         try:
-            await self._faults.connect(session)
+            if session.faults is not None:
+                await session.faults.connect(session)
             async for message in websocket:
                 match message.type:
                     case WSMsgType.TEXT:
@@ -341,7 +349,8 @@ class StreamHub:
                         self._unsubscribe(session, *session.subscriptions[name])
                     continue
                 account = self._signer(session, command) if stream.private else None
-                self._faults.subscribe(session, name, stream.symbol)
+                if session.faults is not None:
+                    session.faults.subscribe(session, name, stream.symbol)
                 self._subscribe(session, account, stream)
             except (InvalidStream, RefuseSubscription) as refusal:
                 session.send_error(refusal.code, refusal.message)
@@ -492,5 +501,6 @@ def reset(transport: asyncio.Transport | None) -> None:
     if transport is not None:
         connection = transport.get_extra_info("socket")
         if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # the client may have gone a moment ago
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()

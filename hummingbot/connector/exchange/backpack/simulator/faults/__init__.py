@@ -117,7 +117,7 @@ from .calls import (
     UnknownErrorCode,
     UnknownOrderNotFound,
 )
-from .catalogue import CATALOGUE, FaultOrder, fault_of, fault_order_of
+from .catalogue import CATALOGUE, FaultOrder, described, fault_of, fault_order_of
 from .connections import (
     CloseFrame,
     HalfOpen,
@@ -212,6 +212,7 @@ __all__ = [
     "UnknownOrderNotFound",
     "UnknownStatus",
     "Venue",
+    "described",
     "fault_of",
     "fault_order_of",
 ]

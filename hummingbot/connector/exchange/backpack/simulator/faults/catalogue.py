@@ -43,6 +43,22 @@ def fault_of(name: str, parameters: Mapping[str, Any]) -> Fault:
     return kind(**parameters)
 
 
+def described(kind: type[Fault]) -> dict[str, Any]:
+    """A fault for people: what it does, and its parameters with their types and defaults (None: one must be given)."""
+    fields = [one for one in dataclasses.fields(kind) if one.init]  # type: ignore[arg-type]
+    return {
+        "parameters": [
+            {
+                "default": None if one.default is dataclasses.MISSING else one.default,
+                "name": one.name,
+                "type": _type_name(one.type),
+            }
+            for one in fields
+        ],
+        "text": " ".join((kind.__doc__ or "").split()),
+    }
+
+
 @dataclass(frozen=True)
 class FaultOrder:
     """What is to be armed, checked: ``{"fault", "parameters"?, "count"?, "probability"?, "seed"?, "match"?}``."""

@@ -1,6 +1,6 @@
 """Faults of single websocket frames: lost, doubled, out of order, unreadable, in unknown words."""
 
-import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -106,9 +106,9 @@ class _OrderFrameFault(Fault):
         return frame.stream is not None and frame.stream.startswith(ORDER_STREAM)
 
     def _rewritten(self, frame: Frame, key: str, word: str) -> Iterable[Frame]:
-        content = json.loads(frame.text)
-        content["data"][key] = word
-        return (replace(frame, text=json_text(content)),)
+        # On the text, since a fault armed earlier may have made it unreadable.
+        text = re.sub(rf'"{key}":"[^"]*"', lambda _: f'"{key}":{json_text(word)}', frame.text, count=1)
+        return (replace(frame, text=text),)
 
 
 @dataclass

@@ -496,6 +496,16 @@ async def test_unknown_words(alice: Trader, listen: Listen, fault: Fault, key: s
     assert (await listener.count("account.orderUpdate", 2))[1][key] in ("orderAccepted", "New")
 
 
+async def test_unknown_words_in_a_frame_that_is_broken_already(alice: Trader, listen: Listen) -> None:
+    alice.sim.faults.arm(GarbageFrame('["garbage"]'), stream="account.")
+    armed = alice.sim.faults.arm(UnknownEvent())
+    listener = await listen()
+    await listener.subscribe("account.orderUpdate", trader=alice)
+    await bids(alice, "100")
+    await listener.until(lambda: ["garbage"] in listener.frames)
+    assert armed.fired == 1
+
+
 # Time between the interfaces --------------------------------------------------------------------
 
 
@@ -797,6 +807,16 @@ def test_values_that_make_no_sense(name: str, parameters: dict[str, Any], compla
     with pytest.raises(package.BadFault) as error:
         package.fault_of(name, parameters)
     assert str(error.value).startswith(complaint)
+
+
+async def test_a_connection_that_is_gone_already_can_be_reset(alice: Trader) -> None:
+    async with texts(alice, "depth.SOL_USDC"):
+        (socket,) = alice.sim.sessions
+        assert socket._transport is not None
+        socket._transport.abort()
+        await asyncio.sleep(0)
+        alice.sim.faults.arm(ResetConnection(), count=1)
+    await until(lambda: alice.sim.sessions == [])
 
 
 async def test_stopping_lets_go_of_everything(session: aiohttp.ClientSession) -> None:
