@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from hummingbot.core.data_type.common import OrderType
 from test.hummingbot.connector.exchange.backpack.reliability.chaos import TROUBLES, arm
@@ -116,7 +116,6 @@ class TradingUnderFaults(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.run(asyncio.sleep(seconds))
 
-    @precondition(lambda self: self.rig.connector.trading_rules)
     @rule()
     def bot_is_killed_and_restarted(self) -> None:
         self.run(self._restart())
@@ -148,8 +147,6 @@ def test_many_stories() -> None:
 
 
 def _play(**limits: int) -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
     run_state_machine_as_test(TradingUnderFaults, settings=settings(**_SETTINGS, **limits))
 
 
