@@ -99,6 +99,7 @@ RATE_LIMITS = _rate_limits()
 # A request without an answer; its outcome is then unknown.
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 1.0
 # How long a signed request stays valid: the venue refuses it afterwards, so it cannot be executed later.
 SIGNATURE_WINDOW_MS = 5000
 # Market data without a message: the owner's choice.

@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from os import environ
 from typing import Any
@@ -264,6 +265,14 @@ class BackpackWSConnection(WSConnection):
         if isinstance(self._connection, ClientWebSocketResponse) and self._connection._response.history:
             await self.disconnect()
             raise ConnectionError("the venue points to another address, which is not followed")
+
+    async def disconnect(self) -> None:
+        """Say good-bye, and do not wait for long for the other end to say so too: it may be dead."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONSTANTS.CLOSE_TIMEOUT_S):
+                await super().disconnect()
+        self._connection = None
+        self._connected = False
 
     async def ping(self, payload: bytes = b"") -> None:
         await self._connection.ping(payload)
