@@ -266,6 +266,14 @@ async def half_open(rig: Rig) -> None:
     await _mended(rig, 15.0)
 
 
+@row("B7", Phase.WHILE_QUIET, "the market stream's connection is dead and nobody has noticed, the rest works")
+async def half_open_market_stream(rig: Rig) -> None:
+    dead = rig.sim.faults.arm(faults.HalfOpen(), stream=DEPTH)
+    rig.reprice("152")
+    await _mended(rig, 40.0)
+    rig.sim.faults.clear(dead)
+
+
 @row("B7", Phase.WHILE_RECONNECTING, "the exchange restarts and is away for some seconds")
 async def restart(rig: Rig) -> None:
     rig.sim.faults.arm(faults.Restart(seconds=3.0))
