@@ -759,7 +759,8 @@ class BackpackExchange(ExchangePyBase):
         for asset in self._account_balances.keys() - balances.keys():
             for table in (self._account_balances, self._account_available_balances, self._unlent):
                 table.pop(asset, None)
-        self._next_balance_check_s = time.monotonic() + (BALANCE_LAG_S if heard else self.CHECK_INTERVAL)
+        is_sure = not heard and not self._lend_failure_told
+        self._next_balance_check_s = time.monotonic() + (self.CHECK_INTERVAL if is_sure else BALANCE_LAG_S)
 
     async def _update_lent(self) -> None:
         try:
@@ -788,7 +789,9 @@ class BackpackExchange(ExchangePyBase):
             return self.SHORT_POLL_INTERVAL
         if self._doubts:
             return self.UNSETTLED_POLL_INTERVAL
-        return self.ORDERS_POLL_INTERVAL if self._order_tracker.active_orders else self.CHECK_INTERVAL
+        if self._order_tracker.active_orders or self._lend_failure_told:
+            return self.ORDERS_POLL_INTERVAL
+        return self.CHECK_INTERVAL
 
     async def _status_polling_loop_fetch_updates(self) -> None:
         """One warning for each episode of not being able to ask."""
