@@ -64,6 +64,6 @@ async def test_an_outage_is_said_once_and_so_is_its_end(
 
 
 @pytest.mark.parametrize("domain", ["backpack", "backpack_local"])
-def test_the_domain_comes_from_the_environment(domain: str, monkeypatch: pytest.MonkeyPatch):
+async def test_the_domain_comes_from_the_environment(domain: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BACKPACK_RATE_DOMAIN", domain)
     assert BackpackRateSource()._connector().name == domain
