@@ -23,8 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "practice":
-        folder = instance.prepare(arguments.instance / "practice")  # apart from real keys and their password
-        return practice.main(folder, arguments.minutes, arguments.port, arguments.seed)
+        return practice.main(arguments.instance, arguments)
     if arguments.command == "report":
         return report.main(arguments.instance, arguments)
     if arguments.command == "doctor":
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     hbot = commands.add_parser("hbot", help="Hummingbot's command line: connect, create, start, status, stop, ...")
     hbot.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
     practice.add_arguments(
-        commands.add_parser("practice", help="pure market making on a local exchange, checked fill by fill at the end")
+        commands.add_parser("practice", help="a strategy on a local exchange, checked fill by fill at the end")
     )
     doctor.add_arguments(
         commands.add_parser("doctor", help="is everything in place to trade, and if not, what is to be done?")

@@ -15,21 +15,22 @@ from hummingbot_backpack.problem import Problem
 
 START_TIMEOUT_S = 120  # hbot's own default; the first start of a day compiles caches
 STOP_TIMEOUT_S = 60
+# Where a kind of configuration lies under ``conf``, and how hbot calls it.
+KINDS = {"strategies": "--v1-strategy", "scripts": "--v2-script", "controllers": "--controller"}
 
 
 class Bot:
     """A strategy run: its configuration, log and trade database all carry ``name``."""
 
-    def __init__(self, folder: Path, connector: str, environment: Mapping[str, str]) -> None:
-        self._folder = folder
-        self._connector = connector
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
         # A name of its own: one database per session, as the exchange starts its trade ids anew each time.
         self.name = f"practice-{datetime.now():%Y%m%d-%H%M%S}"
-        self._environment = os.environ | environment
+        self._environment = os.environ | environment | {"HBOT_PREFIX": str(folder)}
 
     @property
     def database(self) -> Path:
-        return self._folder / "data" / f"{self.name}.sqlite"
+        return self.folder / "data" / f"{self.name}.sqlite"
 
     @property
     def ledger(self) -> Path:
@@ -38,14 +39,17 @@ class Bot:
 
     @property
     def log(self) -> Path:
-        return self._folder / "logs" / f"logs_{self.name}.log"
+        return self.folder / "logs" / f"logs_{self.name}.log"
 
-    def connect(self, keys: Mapping[str, str]) -> None:
-        self._hbot("connect", self._connector, "--keys-stdin", "--replace", given=json.dumps(keys))
+    def connect(self, connector: str, keys: Mapping[str, str]) -> None:
+        self._hbot("connect", connector, "--keys-stdin", "--replace", given=json.dumps(keys))
 
-    def start(self, strategy: Path) -> None:
-        shutil.copyfile(strategy, self._folder / "conf" / "strategies" / f"{self.name}.yml")
-        self._hbot("start", f"{self.name}.yml", "--timeout", str(START_TIMEOUT_S))
+    def start(self, config: Path) -> None:
+        """Run a configuration from one of the folders in ``KINDS``; also again, after ``kill``."""
+        shutil.copyfile(config, self.folder / "conf" / config.parent.name / f"{self.name}.yml")
+        # A bot that was killed has left a status that says it runs; hbot would take it for the new one's.
+        (self.folder / "data" / "bot" / "status.json").unlink(missing_ok=True)
+        self._hbot("start", f"{self.name}.yml", KINDS[config.parent.name], "--timeout", str(START_TIMEOUT_S))
 
     def running(self) -> bool:
         return self._process() is not None
@@ -55,10 +59,11 @@ class Bot:
         self._hbot("stop", "--timeout", str(STOP_TIMEOUT_S))
 
     def kill(self) -> None:
-        """For the ways out on which it could not stop: it must not live on unseen. Does nothing if it has stopped."""
+        """At once, with its orders alive. Does nothing if it has stopped."""
         process = self._process()
         if process is not None:
             process.kill()
+            psutil.wait_procs([process], timeout=10)
 
     def problems_logged(self) -> list[str]:
         """Its log's lines of level ERROR and above."""
@@ -70,7 +75,7 @@ class Bot:
     def _process(self) -> psutil.Process | None:
         """By hbot's own record, also of a start that was interrupted; a recycled process id is not taken for it."""
         try:
-            process = psutil.Process(int((self._folder / "data" / "bot" / "bot.pid").read_text()))
+            process = psutil.Process(int((self.folder / "data" / "bot" / "bot.pid").read_text()))
             return process if self.name in process.cmdline() else None
         except (OSError, ValueError, psutil.Error):
             return None

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hummingbot_backpack.problem import Problem
 
-CONFIGS = Path(__file__).parent / "configs"
-STRATEGIES = ("conf_pmm_backpack.yml", "conf_pmm_backpack_local.yml")
+# What a new folder is given: configurations, and the V2 scripts and controllers that Hummingbot's package leaves out.
+TEMPLATE = Path(__file__).parent / "template"
+CLIENT_CONFIG = Path("conf") / "conf_client.yml"
 
 
 def default_folder() -> Path:
@@ -27,9 +28,9 @@ def prepare(folder: Path) -> Path:
     try:
         for name in ("conf/connectors", "conf/strategies", "conf/scripts", "conf/controllers", "logs", "data"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        _write_once(folder / "conf" / "conf_client.yml", _client_config())
-        for name in STRATEGIES:
-            _write_once(folder / "conf" / "strategies" / name, (CONFIGS / name).read_text(encoding="utf-8"))
+        _write_once(folder / CLIENT_CONFIG, _client_config())
+        for file in (*TEMPLATE.rglob("*.yml"), *TEMPLATE.rglob("*.py")):
+            _write_once(folder / file.relative_to(TEMPLATE), file.read_text(encoding="utf-8"))
     except OSError as error:
         raise Problem(f"The instance folder {folder} cannot be used: {error.strerror}.") from error
     os.environ["HBOT_PREFIX"] = str(folder)
@@ -38,11 +39,12 @@ def prepare(folder: Path) -> Path:
 
 def _write_once(file: Path, text: str) -> None:
     if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
 
 def _client_config() -> str:
-    text = (CONFIGS / "conf_client.yml").read_text(encoding="utf-8")
+    text = (TEMPLATE / CLIENT_CONFIG).read_text(encoding="utf-8")
     if _in_hummingbot("core/rate_oracle/sources/backpack_rate_source.py"):
         return text
     return text[: text.index("rate_oracle_source:")]  # older than Backpack's rate source

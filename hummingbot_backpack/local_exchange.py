@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +24,15 @@ SIMULATOR = "hummingbot.connector.exchange.backpack.simulator"
 
 @dataclass(frozen=True)
 class Account:
-    """The session's account on the exchange; the field names of its keys are those of the connector."""
+    """The session's account on the exchange."""
 
     name: str
-    keys: Mapping[str, str]
+    api_key: str
+    api_secret: str = field(repr=False)
+
+    def keys_of(self, connector: str) -> dict[str, str]:
+        """By the field names that this connector's configuration has."""
+        return {f"{connector}_api_key": self.api_key, f"{connector}_api_secret": self.api_secret}
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,13 @@ class Statement:
 
 
 class LocalExchange:
-    """``with LocalExchange(port=8787, log=...) as exchange:`` starts it, waits until it answers, and ends it."""
+    """``with LocalExchange(8787, log, seed=1) as exchange:`` starts it, waits until it answers, and ends it."""
 
-    def __init__(self, port: int, log: Path, seed: int | None = None) -> None:
+    def __init__(self, port: int, log: Path, seed: int) -> None:
         self.url = f"http://{HOST}:{port}"
         self._port = port
         self._log = log
-        self._arguments = ["--port", str(port)] + (["--seed", str(seed)] if seed is not None else [])
+        self._arguments = ["--port", str(port), "--seed", str(seed)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "LocalExchange":
@@ -89,7 +94,7 @@ class LocalExchange:
     def add_account(self, name: str, balances: Mapping[str, Decimal]) -> Account:
         amounts = {asset: f"{amount:f}" for asset, amount in balances.items()}
         made = self._call("/_sim/accounts", {"name": name, "balances": amounts})
-        return Account(name, {"backpack_local_api_key": made["apiKey"], "backpack_local_api_secret": made["apiSecret"]})
+        return Account(name, made["apiKey"], made["apiSecret"])
 
     def mid_price(self, symbol: str) -> Decimal | None:
         """None while one side of the book is empty."""

@@ -1,11 +1,15 @@
-"""The main job: pure market making by a real Hummingbot on a local exchange, watched live and reckoned at the end."""
+"""The main job: a strategy run by a real Hummingbot on a local exchange, watched live and reckoned at the end."""
 
 import argparse
 import signal
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -13,122 +17,224 @@ from hummingbot_backpack import instance
 from hummingbot_backpack.bot import Bot
 from hummingbot_backpack.local_exchange import Account, LocalExchange
 from hummingbot_backpack.problem import Problem
-from hummingbot_backpack.reckoning import TradeDatabase, balances_after, differences
+from hummingbot_backpack.reckoning import Fill, TradeDatabase, balances_after, differences
 from hummingbot_backpack.screen import Moment, Screen
+from hummingbot_backpack.strategies import STRATEGIES, Strategy
 
-CONNECTOR = "backpack_local"
-STRATEGY = "conf_pmm_backpack_local.yml"
+DEFAULT_STRATEGY = "pure_market_making"
 SYMBOL, BASE, QUOTE = "SOL_USDC", "SOL", "USDC"
 OPENING = {BASE: Decimal(100), QUOTE: Decimal(20_000)}
 PASSWORD = "practice"  # noqa: S105  (guards play money only)
 LOOK_EVERY_S = 1.0
+MOST_BOTS = 4
+
+Number = TypeVar("Number", int, float)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=_minutes, metavar="N", help="stop after this long (default: at Ctrl-C)")
-    parser.add_argument("--port", type=_port, default=8787, help="where the local exchange listens (%(default)s)")
-    parser.add_argument("--seed", type=int, help="the same seed gives the same market")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = "Run a strategy on a local exchange; at the end, every fill and balance is compared with it."
+    parser.epilog = "strategies:\n" + "\n".join(f"  {name:<20} {it.about}" for name, it in STRATEGIES.items())
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, default=DEFAULT_STRATEGY, metavar="NAME", help="see below (%(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=_number_of("minutes", float), metavar="N", help="stop after this long (default: at Ctrl-C)"
+    )
+    parser.add_argument(
+        "--bots", type=_number_of("bots", int, MOST_BOTS), default=1, metavar="N",
+        help="so many Hummingbots on one account, each in an instance folder of its own (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kill-after", type=_number_of("seconds", float), metavar="SECONDS",
+        help="kill the bots once (kill -9), with their orders alive, and start them again",
+    )  # fmt: skip
+    parser.add_argument("--port", type=_port, default=8787, help="where the local exchange listens (%(default)s); a "
+                        "second one takes the next port")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market (%(default)s)")
 
 
-def main(folder: Path, minutes: float | None, port: int, seed: int | None) -> int:
+def main(root: Path, arguments: argparse.Namespace) -> int:
     """Exit code 0 if Hummingbot and the exchange agree to the last digit, 1 if they differ.
 
-    Raises Problem if the session could not be held.
+    Sessions live in folders of their own under ``root``, apart from real keys and their password. Raises Problem if the
+    session could not be held.
     """
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # a shell's `&` would have SIGINT ignored
         signal.signal(signal_number, _interrupt)
     if not instance.has_hbot():
         raise Problem("This Hummingbot has no `hbot`; a practice session needs 20260922 or later.")
+    strategy = STRATEGIES[arguments.strategy]
+    names = ["practice", *(f"practice-{number}" for number in range(2, arguments.bots + 1))]
+    folders = [instance.prepare(root / name) for name in names]
     console = Console(highlight=False, soft_wrap=True)
-    with LocalExchange(port, folder / "logs" / "local_exchange.log", seed) as exchange:
-        account = exchange.add_account("practice", OPENING)
-        bot = Bot(
-            folder,
-            CONNECTOR,
-            {"HBOT_PASSWORD": PASSWORD, "BACKPACK_LOCAL_URL": exchange.url, "BACKPACK_RATE_DOMAIN": CONNECTOR},
-        )
-        console.print(f"Local exchange: {exchange.url}   instance folder: {folder}   log: {bot.log.name}")
+    with ExitStack() as stack:
+        venues = []
+        for number, connector in enumerate(strategy.connectors):
+            log = folders[0] / "logs" / f"local_exchange{f'_{number + 1}' if number else ''}.log"
+            exchange = stack.enter_context(LocalExchange(arguments.port + number, log, arguments.seed + number))
+            venues.append(Venue(connector, exchange, exchange.add_account("practice", OPENING)))
+            console.print(f"Local exchange: {exchange.url}   connector: {connector}")
+        bots = [_bot(folder, venues) for folder in folders]
+        for bot in bots:
+            console.print(f"Instance folder: {bot.folder}   log: {bot.log.name}")
+            stack.callback(bot.kill)  # for the ways out on which it could not stop: it must not live on unseen
+        session = Session(console, strategy, venues, bots)
+        session.trade(None if arguments.minutes is None else arguments.minutes * 60, arguments.kill_after)
+        return session.reckon()
+
+
+def _bot(folder: Path, venues: Sequence["Venue"]) -> Bot:
+    addresses = {f"{venue.connector.upper()}_URL": venue.exchange.url for venue in venues}
+    return Bot(folder, addresses | {"HBOT_PASSWORD": PASSWORD, "BACKPACK_RATE_DOMAIN": venues[0].connector})
+
+
+@dataclass(frozen=True)
+class Venue:
+    """A local exchange, the connector that trades on it, and the account that all bots of the session share there."""
+
+    connector: str
+    exchange: LocalExchange
+    account: Account
+
+
+class Session:
+    """Bots that run one strategy. ``trade`` returns when they have stopped, ``reckon`` says how it was."""
+
+    def __init__(self, console: Console, strategy: Strategy, venues: Sequence[Venue], bots: Sequence[Bot]) -> None:
+        self._console = console
+        self._strategy = strategy
+        self._venues = venues
+        self._bots = bots
+        self._databases = {
+            venue.connector: [TradeDatabase(bot.database, venue.connector) for bot in bots] for venue in venues
+        }
+
+    def trade(self, duration_s: float | None, kill_after_s: float | None) -> None:
+        """Start the bots, watch them until the time is over or Ctrl-C, stop them.
+
+        Raises Problem if exchange or bot end by themselves.
+        """
         try:
-            _trade(console, exchange, account, bot, minutes)
-            return _reckon(console, exchange, account, bot)
+            self._console.print("Starting Hummingbot ...")
+            for bot in self._bots:
+                for venue in self._venues:
+                    bot.connect(venue.connector, venue.account.keys_of(venue.connector))
+                bot.start(self._strategy.config)
+            self._watch(duration_s, kill_after_s)
+        except KeyboardInterrupt:
+            pass
         finally:
-            bot.kill()  # does nothing if it has stopped
+            _ignore_interrupts()
+        for bot in self._bots:
+            if bot.running():
+                self._console.print("Stopping: Hummingbot cancels its orders ...")
+                bot.stop()
 
+    def _watch(self, duration_s: float | None, kill_after_s: float | None) -> None:
+        began = time.monotonic()
+        shown: list[Fill] = []
+        with Screen(self._console, f"Hummingbot: {self._strategy.about}") as screen:
+            while True:
+                elapsed_s = time.monotonic() - began
+                if duration_s is not None and elapsed_s >= duration_s:
+                    return
+                if kill_after_s is not None and elapsed_s >= kill_after_s:
+                    self._kill_and_restart()
+                    kill_after_s = None
+                for bot in self._bots:
+                    if not bot.running():
+                        raise Problem(f"Hummingbot ended by itself; its log: {bot.log}")
+                shown += self._new_fills()
+                screen.show(self._moment(elapsed_s, duration_s, shown))
+                time.sleep(LOOK_EVERY_S)
 
-def _trade(console: Console, exchange: LocalExchange, account: Account, bot: Bot, minutes: float | None) -> None:
-    """Start the bot, watch it until the time is over or Ctrl-C, stop it."""
-    try:
-        console.print("Starting Hummingbot ...")
-        bot.connect(account.keys)
-        bot.start(instance.CONFIGS / STRATEGY)
-        _watch(console, exchange, account, bot, minutes)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        _ignore_interrupts()
-    if bot.running():
-        console.print("Stopping: Hummingbot cancels its orders ...")
-        bot.stop()
+    def _kill_and_restart(self) -> None:
+        for bot in self._bots:
+            bot.kill()
+        alive = sum(len(venue.exchange.open_orders(venue.account)) for venue in self._venues)
+        self._console.print(f"Killed Hummingbot with {alive} orders alive; starting it again ...")
+        for bot in self._bots:
+            bot.start(self._strategy.config)
 
+    def _new_fills(self) -> list[Fill]:
+        """What the bots have recorded since this was last asked."""
+        new: list[Fill] = []
+        for databases in self._databases.values():
+            for database in databases:
+                known = len(database.fills)
+                new += database.read()[known:]
+        return new
 
-def _watch(console: Console, exchange: LocalExchange, account: Account, bot: Bot, minutes: float | None) -> None:
-    """Show what happens until the time is over. Raises Problem if exchange or bot end by themselves."""
-    trades = TradeDatabase(bot.database)
-    began = time.monotonic()
-    duration_s = None if minutes is None else minutes * 60
-    with Screen(console, f"Hummingbot: pure market making on {CONNECTOR} {BASE}-{QUOTE}") as screen:
-        while True:
-            elapsed_s = time.monotonic() - began
-            if duration_s is not None and elapsed_s >= duration_s:
-                return
-            if not bot.running():
-                raise Problem(f"Hummingbot ended by itself; its log: {bot.log}")
-            fills, price = trades.read(), exchange.mid_price(SYMBOL)
-            balances = balances_after(OPENING, fills)
-            screen.show(
-                Moment(
-                    elapsed_s=elapsed_s,
-                    left_s=None if duration_s is None else duration_s - elapsed_s,
-                    price=price,
-                    quotes=exchange.open_orders(account),
-                    fills=fills,
-                    balances=balances,
-                    profit=_profit(balances, price),
-                )
+    def _moment(self, elapsed_s: float, duration_s: float | None, fills: Sequence[Fill]) -> Moment:
+        balances: dict[str, Decimal] = {}
+        profit = Decimal(0)
+        for venue in self._venues:
+            held = balances_after(OPENING, self._recorded(venue))
+            balances |= {self._on(venue, asset): amount for asset, amount in held.items()}
+            profit += _profit(held, venue.exchange.mid_price(SYMBOL))
+        return Moment(
+            elapsed_s=elapsed_s,
+            left_s=None if duration_s is None else duration_s - elapsed_s,
+            price=self._venues[0].exchange.mid_price(SYMBOL),
+            quotes=[quote for venue in self._venues for quote in venue.exchange.open_orders(venue.account)],
+            fills=fills,
+            balances=balances,
+            profit=profit,
+        )
+
+    def reckon(self) -> int:
+        """0 if Hummingbot and the exchange agree, 1 if they differ; every difference is told."""
+        self._new_fills()
+        found = [self._on(venue, difference) for venue in self._venues for difference in self._account_for(venue)]
+        for bot in self._bots:
+            errors = bot.problems_logged()
+            if errors:
+                self._console.print(f"Hummingbot logged {len(errors)} errors; the last: {errors[-1]}")
+        for difference in found:
+            self._console.print(f"DIFFERENT  {difference}", style="red")
+        for bot in self._bots:
+            self._console.print(f"Trades: {bot.database}")
+        self._console.print("A report of the session: scripts/report.sh, or hummingbot-backpack report")
+        if found:
+            self._console.print(f"Hummingbot and the exchange differ in {len(found)} places.", style="bold red")
+            return 1
+        sentence = "Hummingbot and the exchange agree, fill by fill and balance by balance."
+        self._console.print(sentence, style="bold green")
+        return 0
+
+    def _account_for(self, venue: Venue) -> list[str]:
+        """Print what became of the account, and return how Hummingbot's record of it differs from the exchange's."""
+        recorded, statement = self._recorded(venue), venue.exchange.statement(venue.account)
+        open_orders = len(venue.exchange.open_orders(venue.account))
+        orders = sum(database.orders() for database in self._databases[venue.connector])
+        ours, theirs = balances_after(OPENING, recorded), statement.balances
+        profit = _profit(theirs, venue.exchange.mid_price(SYMBOL))
+        self._console.print(f"\nConnector {venue.connector}, {orders} orders placed.")
+        self._console.print(
+            f"Fills: {len(recorded)} in Hummingbot's database, {len(statement.fills)} in the exchange's ledger."
+        )
+        for asset, opening in OPENING.items():
+            there = theirs.get(asset, 0)
+            self._console.print(
+                f"{asset}: {opening:f} and Hummingbot's fills make {ours[asset]:f}; on the exchange {there:f}."
             )
-            time.sleep(LOOK_EVERY_S)
+        self._console.print(f"Open orders left: {open_orders}. P&L: {profit:+.4f} {QUOTE}.")
+        if len(self._venues) == len(self._bots) == 1:  # else the ledger is not the story of one trade database
+            venue.exchange.save_ledger(venue.account, self._bots[0].ledger)
+        return differences(recorded, statement.fills, OPENING, statement.balances, open_orders)
+
+    def _recorded(self, venue: Venue) -> list[Fill]:
+        return [fill for database in self._databases[venue.connector] for fill in database.fills]
+
+    def _on(self, venue: Venue, what: str) -> str:
+        return what if len(self._venues) == 1 else f"{what}, {venue.connector}"
 
 
 def _profit(balances: dict[str, Decimal], price: Decimal | None) -> Decimal:
     """Against having held what the account opened with, everything at the price of now."""
     base, quote = (balances.get(asset, Decimal(0)) - OPENING[asset] for asset in (BASE, QUOTE))
     return base * price + quote if price is not None else quote
-
-
-def _reckon(console: Console, exchange: LocalExchange, account: Account, bot: Bot) -> int:
-    recorded, statement = TradeDatabase(bot.database).read(), exchange.statement(account)
-    ledger, open_orders = statement.fills, len(exchange.open_orders(account))
-    found = differences(recorded, ledger, OPENING, statement.balances, open_orders)
-    ours, theirs = balances_after(OPENING, recorded), statement.balances
-    profit = _profit(theirs, exchange.mid_price(SYMBOL))
-    exchange.save_ledger(account, bot.ledger)
-    console.print(f"\nFills: {len(recorded)} in Hummingbot's database, {len(ledger)} in the exchange's ledger.")
-    for asset, opening in OPENING.items():
-        there = theirs.get(asset, 0)
-        console.print(f"{asset}: {opening:f} and Hummingbot's fills make {ours[asset]:f}; on the exchange {there:f}.")
-    console.print(f"Open orders left: {open_orders}. P&L: {profit:+.4f} {QUOTE}.")
-    errors = bot.problems_logged()
-    if errors:
-        console.print(f"Hummingbot logged {len(errors)} errors; the last: {errors[-1]}")
-    for difference in found:
-        console.print(f"DIFFERENT  {difference}", style="red")
-    console.print(f"Trades: {bot.database}")
-    console.print("A report of the session: scripts/report.sh, or hummingbot-backpack report")
-    if found:
-        console.print(f"Hummingbot and the exchange differ in {len(found)} places.", style="bold red")
-        return 1
-    console.print("Hummingbot and the exchange agree, fill by fill and balance by balance.", style="bold green")
-    return 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -141,14 +247,20 @@ def _ignore_interrupts() -> None:
         signal.signal(signal_number, signal.SIG_IGN)
 
 
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < 1e6:
-        raise argparse.ArgumentTypeError(f"expected a number of minutes above 0, was {text!r}")
-    return minutes
+def _number_of(unit: str, kind: Callable[[str], Number], most: Number | None = None) -> Callable[[str], Number]:
+    """For argparse: a number above 0."""
+
+    def read(text: str) -> Number:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = kind("0")
+        if not 0 < number <= (1e6 if most is None else most):
+            limit = "above 0" if most is None else f"from 1 to {most}"
+            raise argparse.ArgumentTypeError(f"expected a number of {unit} {limit}, was {text!r}")
+        return number
+
+    return read
 
 
 def _port(text: str) -> int:

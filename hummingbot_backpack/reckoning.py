@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 # Hummingbot's database keeps prices and amounts as whole millionths; fees are kept exactly, as text.
 SCALE = Decimal(1_000_000)
@@ -40,32 +41,43 @@ class Fill:
 
 
 class TradeDatabase:
-    """Hummingbot's record of its fills; ``read()`` fetches what is new, so that it may be called every second."""
+    """Hummingbot's record of its fills on one connector; ``read()`` fetches what is new, so that it may be called every
+    second."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, connector: str) -> None:
         self.file = file
+        self._connector = connector
         self.fills: list[Fill] = []
         self._last_row = 0
 
     def read(self) -> list[Fill]:
         """All fills so far, in the order of their recording; none while Hummingbot has not made its tables."""
-        if not self.file.exists():
-            return self.fills
-        connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=5)
-        try:
-            rows = connection.execute(
-                "SELECT rowid, exchange_trade_id, trade_type, base_asset, quote_asset, price, amount, trade_fee"
-                " FROM TradeFill WHERE rowid > ? ORDER BY rowid",
-                (self._last_row,),
-            ).fetchall()
-        except sqlite3.OperationalError:
-            return self.fills
-        finally:
-            connection.close()
+        rows = self._select(
+            "SELECT rowid, exchange_trade_id, trade_type, base_asset, quote_asset, price, amount, trade_fee"
+            " FROM TradeFill WHERE market = :connector AND rowid > :last_row ORDER BY rowid",
+            last_row=self._last_row,
+        )
         for row, *columns in rows:
             self.fills.append(fill_of_database(*columns))
             self._last_row = row
         return self.fills
+
+    def orders(self) -> int:
+        """How many orders Hummingbot has placed, those that were refused not counted."""
+        [(count,)] = self._select('SELECT count(*) FROM "Order" WHERE market = :connector') or [(0,)]
+        return int(count)
+
+    def _select(self, query: str, **values: int) -> list[Any]:
+        """Nothing while Hummingbot has not made its tables."""
+        if not self.file.exists():
+            return []
+        connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=5)
+        try:
+            return connection.execute(query, {"connector": self._connector, **values}).fetchall()
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            connection.close()
 
 
 def fill_of_database(trade_id: str, side: str, base: str, quote: str, price: int, amount: int, trade_fee: str) -> Fill:

@@ -66,19 +66,21 @@ def test_differences(recorded, ledger, closing, open_orders, expected):
 
 def test_the_database_is_read_in_its_own_units_as_it_grows(tmp_path: Path):
     file = tmp_path / "trades.sqlite"
-    trades = TradeDatabase(file)
+    trades = TradeDatabase(file, "backpack_local")
     assert trades.read() == []
     with sqlite3.connect(file) as database:
         assert trades.read() == []
         database.execute(
-            "CREATE TABLE TradeFill (exchange_trade_id TEXT, trade_type TEXT, base_asset TEXT, quote_asset TEXT,"
-            " price BIGINT, amount BIGINT, trade_fee JSON)"
+            "CREATE TABLE TradeFill (market TEXT, exchange_trade_id TEXT, trade_type TEXT, base_asset TEXT,"
+            " quote_asset TEXT, price BIGINT, amount BIGINT, trade_fee JSON)"
         )
         fee = json.dumps({"fee_type": "DeductedFromReturns", "flat_fees": [{"token": "SOL", "amount": "0.0004"}]})
-        row = ("11", "BUY", "SOL", "USDC", 150_250_000, 500_000, fee)
-        database.execute("INSERT INTO TradeFill VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        here, elsewhere = "backpack_local", "backpack_local_2"
+        row = ("BUY", "SOL", "USDC", 150_250_000, 500_000, fee)
+        database.execute("INSERT INTO TradeFill VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (here, "11", *row))
+        database.execute("INSERT INTO TradeFill VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (elsewhere, "7", *row))
         database.commit()
         assert trades.read() == [BUY]
         assert trades.read() == [BUY]
-        database.execute("INSERT INTO TradeFill VALUES (?, ?, ?, ?, ?, ?, ?)", ("12", *row[1:]))
+        database.execute("INSERT INTO TradeFill VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (here, "12", *row))
     assert trades.read() == [BUY, replace(BUY, trade_id="12")]
