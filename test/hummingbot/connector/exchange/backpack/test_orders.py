@@ -16,9 +16,18 @@ from hummingbot.connector.exchange.backpack.orders import (
     is_same_order,
     order_update,
     reconcile,
+    refusal,
     trade_update,
 )
-from hummingbot.connector.exchange.backpack.wire import Fill, Order, OrderEvent, OrderEventType, OrderStatus, Side
+from hummingbot.connector.exchange.backpack.wire import (
+    BookState,
+    Fill,
+    Order,
+    OrderEvent,
+    OrderEventType,
+    OrderStatus,
+    Side,
+)
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
@@ -256,6 +265,61 @@ def test_reconcile_does_not_tell_known_trades_again():
     verdict = reconcile(order, None, FILLED, [fill(2), fill(1)], NOW_S)
     assert [trade.trade_id for trade in verdict.trade_updates] == ["1002"]
     assert verdict.order_update.new_state is OrderState.FILLED
+
+
+# -- what need not be sent --------------------------------------------------------------------------------------------
+
+LIMIT, MAKER, MARKET = "limit", "post-only", "market"
+
+
+# fmt: off
+@pytest.mark.parametrize("state, kind, reason", [
+    (BookState.OPEN,        LIMIT,  None),
+    (BookState.OPEN,        MARKET, None),
+    (BookState.CLOSED,      LIMIT,  "the market takes no orders, its state is Closed"),
+    (BookState.CANCEL_ONLY, MAKER,  "the market takes no orders, its state is CancelOnly"),
+    (BookState.POST_ONLY,   MAKER,  None),
+    (BookState.POST_ONLY,   LIMIT,  "the market takes only post-only orders (LIMIT_MAKER) at the moment"),
+    (BookState.POST_ONLY,   MARKET, "the market takes only post-only orders (LIMIT_MAKER) at the moment"),
+    (BookState.LIMIT_ONLY,  LIMIT,  None),
+    (BookState.LIMIT_ONLY,  MAKER,  None),
+    (BookState.LIMIT_ONLY,  MARKET, "the market takes only limit orders at the moment"),
+])
+# fmt: on
+def test_what_a_markets_state_forbids(state, kind, reason):
+    assert refusal(replace(A_MARKET, state=state), body(kind, "1", "140")) == reason
+
+
+# fmt: off
+@pytest.mark.parametrize("kind, amount, price, reason", [
+    (LIMIT,  "500",    "1000",    None),
+    (LIMIT,  "500.01", "140",     "the amount 500.01 is above the market's maximum 500"),
+    (MARKET, "501",    "140",     "the amount 501 is above the market's maximum 500"),
+    (LIMIT,  "1",      "0.99",    "the price 0.99 is under the market's minimum 1"),
+    (LIMIT,  "1",      "1000.01", "the price 1000.01 is above the market's maximum 1000"),
+    (MARKET, "1",      "5000",    None),
+])
+# fmt: on
+def test_what_a_markets_filters_forbid(kind, amount, price, reason):
+    assert refusal(A_MARKET, body(kind, amount, price)) == reason
+
+
+def test_a_market_without_bounds():
+    unbounded = replace(A_MARKET, max_quantity=None, max_price=None, min_price=Decimal(0))
+    assert refusal(unbounded, body(LIMIT, "1000000", "0.000001")) is None
+
+
+A_MARKET = replace(
+    wire.parse_market(payload("rest_market_spot")),
+    max_quantity=Decimal(500), min_price=Decimal(1), max_price=Decimal(1000),
+)  # fmt: skip
+
+
+def body(kind: str, amount: str, price: str) -> dict[str, Any]:
+    return wire.new_order(
+        symbol=ETH, side=Side.BID, order_type=wire.OrderType.MARKET if kind is MARKET else wire.OrderType.LIMIT,
+        quantity=Decimal(amount), price=Decimal(price), client_id=7, post_only=kind is MAKER, redeem_lent=False,
+    )  # fmt: skip
 
 
 # -- any order of news ------------------------------------------------------------------------------------------------
