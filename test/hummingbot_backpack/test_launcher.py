@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hummingbot_backpack import __main__ as launcher
-from hummingbot_backpack import __version__, client, instance
+from hummingbot_backpack import __version__, instance
 from hummingbot_backpack.problem import Problem
 
 CHECKOUT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HBOT_PREFIX", "as it was")  # so that it is restored
+    monkeypatch.setenv("HBOT_PREFIX", str(tmp_path))  # so that it is restored
     return tmp_path / "instance"
 
 
@@ -48,13 +48,6 @@ def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path):
         instance.prepare(tmp_path / "file" / "instance")
 
 
-def test_a_wrong_password_is_a_problem(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HBOT_PASSWORD", "wrong")
-    monkeypatch.setattr(client, "unlock", lambda password: False)
-    with pytest.raises(Problem, match="HBOT_PASSWORD is not the password"):
-        client.run()
-
-
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["practice", "--port", "0"], ["practice", "--port", "port"]])
 def test_bad_arguments_are_refused_in_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ending:
@@ -63,25 +56,30 @@ def test_bad_arguments_are_refused_in_one_line(arguments: list[str], capsys: pyt
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_hbot_runs_in_the_instance_folder(tmp_path: Path):
-    """Through the launcher, as a process: which keys are asked for, and that they go where they belong."""
+Run = subprocess.CompletedProcess[str]
 
-    def hbot(*arguments: str, given: str = "") -> str:
-        run = subprocess.run(
-            [sys.executable, "-m", "hummingbot_backpack", "--instance", tmp_path, "hbot", *arguments],
-            input=given,
-            env=os.environ | {"HBOT_PASSWORD": "secret", "PYTHONPATH": str(CHECKOUT)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run.stdout
 
-    fields = hbot("connect", "backpack_local", "--fields")
+def launch(folder: Path, *arguments: str, given: str = "", password: str = "secret") -> Run:
+    return subprocess.run(
+        [sys.executable, "-m", "hummingbot_backpack", "--instance", folder, *arguments],
+        input=given,
+        env=os.environ | {"HBOT_PASSWORD": password, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_hbot_works_in_the_instance_folder_and_the_client_knows_its_password(tmp_path: Path):
+    fields = launch(tmp_path, "hbot", "connect", "backpack_local", "--fields").stdout
     assert "backpack_local_api_key" in fields and "backpack_local_api_secret" in fields
-    hbot("connect", "backpack", "--keys-stdin", given='{"backpack_api_key": "", "backpack_api_secret": ""}')
+    keys = '{"backpack_api_key": "", "backpack_api_secret": ""}'
+    assert launch(tmp_path, "hbot", "connect", "backpack", "--keys-stdin", given=keys).returncode == 0
     assert (tmp_path / "conf" / "connectors" / "backpack.yml").exists()
+
+    refused = launch(tmp_path, "client", password="wrong")
+    assert refused.returncode == 2
+    assert refused.stderr == "HBOT_PASSWORD is not the password of this instance folder.\n"
 
 
 def test_version(capsys: pytest.CaptureFixture[str]):
