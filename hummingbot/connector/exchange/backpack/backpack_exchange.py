@@ -82,6 +82,8 @@ ACKNOWLEDGED_GRACE_S = 300.0
 ABSENCES_BEFORE_FAILED = 2
 # A late frame often brings what seems missing: wait this long before asking REST.
 LATE_FRAME_S = 0.2
+# How often a cancel looks whether its order's submission is over.
+SUBMISSION_LOOK_S = 0.02
 # REST balances may be a little older than the stream's.
 BALANCE_LAG_S = 2.0
 # A market's state that forbids an order is believed for this long.
@@ -558,8 +560,10 @@ class BackpackExchange(ExchangePyBase):
         if client_id is None and order.exchange_order_id is None:
             self.logger().error(f"Failed to cancel order {order.client_order_id}: Backpack cannot know it by that id")
             return None
+        while order.is_pending_create and self._is_being_submitted(order):
+            await self._sleep(SUBMISSION_LOOK_S)  # before it has arrived the venue would know nothing of it
         try:
-            symbol = wire.Symbol(await self.exchange_symbol_associated_to_pair(trading_pair=order.trading_pair))
+            symbol = wire.symbol_of(order.trading_pair)  # its market may have left the list of those shown
             body = wire.cancel_order(symbol, order_id=order.exchange_order_id, client_id=client_id or 0)
             answer = await self._request(CONSTANTS.CANCEL_ORDER, body=body)
             await self._take_note_of_cancel(order, None if answer is None else wire.parse_order(answer))
