@@ -2,6 +2,7 @@
 (test_under_faults.py), Hummingbot's own acceptance suite too (test_backpack_exchange_acceptance.py)."""
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -337,6 +338,15 @@ async def test_a_number_another_bot_uses_is_not_taken(desk, monkeypatch):
     assert other.client_id == 4242
 
 
+async def test_a_market_order_into_an_empty_book_fails(desk):
+    desk.venue.exchange.cancel_all("street", "SOL_USDC")
+    await eventually(lambda: not list(desk.exchange.order_books[SOL].ask_entries()))
+    desk.exchange.buy(SOL, Decimal(1), MARKET)
+    await eventually(lambda: desk.events("OrderFailure"))
+    assert "order book is empty" in desk.events("OrderFailure")[0].error_message
+    assert not desk.exchange.in_flight_orders
+
+
 # -- unknown outcomes -------------------------------------------------------------------------------------------------
 
 
@@ -463,6 +473,34 @@ async def test_cancel_all_says_what_it_could_not_do_in_time(desk, caplog):
     desk.venue.faults.clear(slow)
 
 
+async def test_cancel_of_an_order_that_is_still_on_its_way(desk):
+    slow = desk.venue.faults.arm(faults.Latency(seconds=0.3), method="POST", path="/api/v1/order")
+    order_id = desk.exchange.buy(SOL, Decimal(1), LIMIT, Decimal(140))
+    await eventually(lambda: order_id in desk.exchange.in_flight_orders)
+    desk.exchange.cancel(SOL, order_id)
+    await eventually(lambda: desk.events("OrderCancelled"))
+    assert slow.fired == 1 and not desk.open_there
+
+
+async def test_cancel_all_waits_for_orders_that_are_still_on_their_way(desk):
+    resting = await desk.resting(price="139")
+    desk.venue.faults.arm(faults.Latency(seconds=0.3), method="POST", path="/api/v1/order")
+    order_id = desk.exchange.buy(SOL, Decimal(1), LIMIT, Decimal(140))
+    await eventually(lambda: order_id in desk.exchange.in_flight_orders)
+    results = await desk.exchange.cancel_all(5)
+    assert results == [CancellationResult(resting, True), CancellationResult(order_id, True)]
+    assert not desk.open_there
+
+
+async def test_orders_of_a_market_that_is_no_longer_shown_are_cancelled(desk):
+    """By the next list of markets the pair is unknown; its orders are there all the same."""
+    orders = [await desk.resting(price=price) for price in ("139", "140")]
+    place(desk.venue.exchange, "bot", "Bid", 1, 130)  # so that ours are cancelled one by one
+    other = payload("rest_market_spot") | {"symbol": "OTHER_USDC", "baseSymbol": "OTHER"}
+    desk.exchange._initialize_trading_pair_symbols_from_exchange_info([other])
+    assert await desk.exchange.cancel_all(5) == [CancellationResult(order_id, True) for order_id in orders]
+
+
 async def test_cancel_all_with_nothing_to_do(desk):
     before = len(desk.calls.seen)
     assert await desk.exchange.cancel_all(5) == []
@@ -533,6 +571,38 @@ async def test_what_the_base_class_may_ask(desk):
     unknown = InFlightOrder("7", SOL, LIMIT, TradeType.BUY, Decimal(1), order.creation_timestamp, Decimal(1), "1")
     with pytest.raises(NotFound, match="no record of order 7"):
         await desk.exchange._request_order_status(unknown)
+
+
+@pytest.mark.parametrize("change", [{"X": "Pondering"}, {"e": "orderTeleported"}, {"z": None}], ids=str)
+async def test_a_frame_that_cannot_be_read_is_asked_about(desk, caplog, change):
+    order_id = await desk.resting(price="150")
+    deaf = desk.venue.faults.arm(faults.DropUpdate(), stream="account.")
+    place(desk.venue.exchange, "crowd", "Ask", 1, 150)
+    desk.venue.faults.clear(deaf)
+    frame = payload("ws_order_fill")
+    frame["data"] |= change
+    desk.exchange._user_stream_tracker.user_stream.put_nowait(frame)
+    await eventually(lambda: desk.order(order_id).is_filled)
+    assert caplog.messages.count("Unexpected error in user stream listener loop.") == 1
+
+
+async def test_orders_of_others_on_the_account_are_none_of_ours(desk):
+    place(desk.venue.exchange, "bot", "Bid", 1, 150)
+    place(desk.venue.exchange, "crowd", "Ask", 1, 150)
+    order_id = await desk.resting()
+    assert set(desk.exchange.in_flight_orders) == {order_id}
+    assert not desk.events("OrderFilled")
+
+
+async def test_why_an_order_expired_is_told(desk, caplog):
+    caplog.set_level(logging.INFO)
+    order_id = await desk.resting(price="150")
+    await eventually(lambda: desk.exchange.order_books[SOL].get_price(True))
+    taker = desk.exchange.sell(SOL, Decimal(1), LIMIT, Decimal(150))
+    await eventually(lambda: desk.events("OrderCancelled"))
+    assert [event.order_id for event in desk.events("OrderCancelled")] == [taker]
+    assert f"Order {taker} expired: SelfTradePrevention" in caplog.messages
+    assert desk.open_there == {order_id}
 
 
 @pytest.mark.parametrize("doubts, live, interval", [(False, True, "CHECK"), (True, True, "UNSETTLED_POLL"),
@@ -658,6 +728,20 @@ async def test_fees_before_the_account_has_told_them(idle):
 
 
 # -- the clock --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_clock_is_compared_now_and_then(idle, venue):
+    await idle._update_time_synchronizer()
+    asked = Calls()
+    venue.faults.arm(asked)
+    await idle._update_time_synchronizer()
+    assert asked.seen == [], "not again so soon"
+    idle._next_clock_check_s = 0.0
+    venue.faults.arm(faults.ServerError(), path="/api/v1/time", count=1)
+    await idle._update_time_synchronizer()
+    assert asked.count(CONSTANTS.TIME) == 1 and idle._next_clock_check_s == 0.0, "failed: asked again next time"
+    await idle._update_time_synchronizer()
+    assert abs(idle._time_synchronizer.time() - venue.clock.now_us() / 1e6) < 1
 
 
 async def test_trading_goes_on_when_the_exchanges_clock_jumps(desk):

@@ -16,6 +16,7 @@ from hummingbot.connector.exchange.backpack.errors import (
     Rejected,
     StreamLost,
     WireFormatError,
+    advice,
     error_of,
 )
 
@@ -139,6 +140,21 @@ def test_every_error_answer_has_a_meaning(status, body):
     assert isinstance(error, BackpackError) and str(error)
     if status >= 500:
         assert isinstance(error, OutcomeUnknown), "whatever it says, a broken venue proves nothing"
+
+
+@pytest.mark.parametrize("error, told", [
+    (ClockSkew("INVALID_CLIENT_REQUEST", "Request has expired"), "clock and the exchange's differ"),
+    (Rejected("FORBIDDEN", "Forbidden"), "has no permission"),
+    (Rejected("INVALID_CLIENT_REQUEST", "Invalid signature"), "does not accept this key"),
+    (NotSent("no connection to https://x"), "cannot be reached"),
+    (OutcomeUnknown("no answer within 10 s"), "did not answer as it should"),
+    (WireFormatError("capital: not JSON"), "did not answer as it should"),
+])  # fmt: skip
+def test_advice_for_the_person_who_entered_the_keys(error, told):
+    """One sentence that says what to do, with the cause behind it."""
+    sentence = advice(error)
+    assert told in sentence and sentence.endswith(f"({error}).")
+    assert ": " in sentence.removesuffix(f"({error}).") or ", " in sentence
 
 
 @pytest.mark.parametrize(
