@@ -24,7 +24,6 @@ LEVEL = {
     "backpack_auth": 5,
     "backpack_web_utils": 5,
     "backpack_stream": 6,
-    "backpack_demo": 6,
     "backpack_order_book": 6,
     "backpack_demo": 6,
     "backpack_api_order_book_data_source": 7,
