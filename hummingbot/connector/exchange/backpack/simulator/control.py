@@ -2,6 +2,9 @@
 
 =======================  ==========================================================================================
 ``GET  /_sim/``          what there is: seed, time, markets, accounts, sockets
+``GET  /_sim/live``      what the page at ``/`` shows: funds, orders, latest fills, armed faults, market
+``GET  /_sim/book``      a book and its latest trades (``?symbol=``), past all faults
+``GET  /_sim/ws``        the websocket for onlookers: past all faults, and none is used up by it
 ``GET  /_sim/ledger``    all fills and balances, oldest fill first (``?account=NAME`` for one account)
 ``GET  /_sim/accounts``  names and API keys; ``POST`` {name?, balances, secret?, makerFeeBps?, takerFeeBps?}
 ``POST /_sim/deposit``   {account, asset, amount}; likewise ``/_sim/withdraw``, ``/_sim/lend``, ``/_sim/redeem``
@@ -18,13 +21,14 @@ A request that makes no sense is answered 400 with ``{"error": "..."}`` and chan
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Reversible
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import rest_bodies as bodies
 from .answers import Answer, json_answer, rejection, stripped, text_answer
-from .faults import CATALOGUE, BadFault, fault_order_of
+from .faults import CATALOGUE, BadFault, described, fault_order_of
 from .model import Balance, Fill, OrderBookState, Rejected
 from .rest import Body, Request
 
@@ -32,6 +36,11 @@ if TYPE_CHECKING:
     from .server import SimulatedBackpack
 
 PREFIX = "/_sim/"
+
+T = TypeVar("T")
+
+FILLS_SHOWN = 30
+TRADES_SHOWN = 300
 
 
 class BadControl(ValueError):
@@ -45,6 +54,8 @@ class Control:
         self._sim = sim
         self._calls: dict[tuple[str, str], Callable[[Mapping[str, str], Mapping[str, Any]], Any]] = {
             ("GET", ""): self._overview,
+            ("GET", "live"): self._live,
+            ("GET", "book"): self._book,
             ("GET", "ledger"): self._ledger,
             ("GET", "accounts"): self._accounts,
             ("POST", "accounts"): self._add_account,
@@ -102,6 +113,42 @@ class Control:
             "time": self._time(query, body),
         }
 
+    def _live(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
+        exchange = self._sim.exchange
+        return {
+            "accounts": [
+                {
+                    "balances": {
+                        asset: _balance(balance) for asset, balance in exchange.ledger.balances(account.name).items()
+                    },
+                    "fills": [_fill(fill) for fill in _newest(exchange.account(account.name).fills, FILLS_SHOWN)],
+                    "name": account.name,
+                    "orders": [bodies.order(order) for order in exchange.open_orders(account.name)],
+                }
+                for account in self._sim.accounts
+            ],
+            "faults": [armed.as_json() for armed in self._sim.faults],
+            "market": self._market(query, body),
+            "markets": [
+                {
+                    "orderBookState": market.order_book_state,
+                    "priceDecimals": market.price_decimals,
+                    "quantityDecimals": market.quantity_decimals,
+                    "symbol": market.symbol,
+                }
+                for market in exchange.markets.values()
+            ],
+            "sockets": len(self._sim.sessions),
+            "time": self._time(query, body),
+        }
+
+    def _book(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
+        symbol = query.get("symbol", "")
+        if symbol not in self._sim.exchange.markets:
+            raise BadControl(f"expected a symbol among {', '.join(self._sim.exchange.markets)}, was {symbol!r}")
+        depth = bodies.depth(self._sim.exchange.depth(symbol), self._sim.clock.now_us())
+        return depth | {"trades": [bodies.trade(trade) for trade in self._sim.exchange.trades(symbol, TRADES_SHOWN)]}
+
     def _ledger(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
         names = [self._account_named(query["account"])] if "account" in query else self._traders()
         snapshot = self._sim.exchange.ledger.snapshot()
@@ -138,7 +185,11 @@ class Control:
         }
 
     def _faults(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Any:
-        return {"armed": [armed.as_json() for armed in self._sim.faults], "catalogue": sorted(CATALOGUE)}
+        return {
+            "about": {name: described(kind) for name, kind in sorted(CATALOGUE.items())},
+            "armed": [armed.as_json() for armed in self._sim.faults],
+            "catalogue": sorted(CATALOGUE),
+        }
 
     # Changing
 
@@ -254,6 +305,10 @@ def _fill(fill: Fill) -> dict[str, Any]:
         "timeMicroseconds": fill.time_us,
         "tradeId": fill.trade_id,
     }
+
+
+def _newest(items: Reversible[T], number: int) -> list[T]:
+    return list(islice(reversed(items), number))
 
 
 def _decimal(value: Any, name: str) -> Decimal:

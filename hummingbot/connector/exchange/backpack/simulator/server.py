@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
@@ -24,6 +25,10 @@ from .time_control import ControllableClock
 
 MARKET_STEP_S = 0.1
 SHUTDOWN_S = 2.0
+
+PAGE = Path(__file__).with_name("page.html")
+# Nothing from anywhere but this exchange.
+PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +83,9 @@ class SimulatedBackpack:
         if self.market is not None:
             self.market.open(self.exchange)
         application = web.Application(client_max_size=4_000_000)
+        application.router.add_route("GET", "/", self._serve_page)
         application.router.add_route("GET", "/ws", self._serve_websocket)
+        application.router.add_route("GET", f"{PREFIX}ws", self._serve_onlooker)
         application.router.add_route("*", "/{path:.*}", self._serve_rest)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
@@ -177,6 +184,12 @@ class SimulatedBackpack:
 
     async def _serve_websocket(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request)
+
+    async def _serve_onlooker(self, request: web.Request) -> web.StreamResponse:
+        return await self._streams.serve(request, onlooker=True)
+
+    async def _serve_page(self, request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(PAGE, headers={"Cache-Control": "no-cache", "Content-Security-Policy": PAGE_POLICY})
 
     async def _serve_rest(self, request: web.Request) -> web.StreamResponse:
         call = Request(

@@ -47,6 +47,7 @@ def described(kind: type[Fault]) -> dict[str, Any]:
     """A fault for people: what it does, and its parameters with their types and defaults (None: one must be given)."""
     fields = [one for one in dataclasses.fields(kind) if one.init]  # type: ignore[arg-type]
     return {
+        "group": kind.__module__.rpartition(".")[2],
         "parameters": [
             {
                 "default": None if one.default is dataclasses.MISSING else one.default,
