@@ -108,6 +108,11 @@ def test_with_mids_the_last_mid_marks_what_is_held():
     assert figures.price == 90 and figures.net == -10
 
 
+def test_a_fill_after_the_last_mid_is_not_a_mid():
+    figures = figures_of(record([(4, fill("BUY", "1", "90"))], [(0, "100")]))
+    assert figures.price == 100 and figures.net == 10
+
+
 def test_lives_of_orders():
     orders = [OrderLife(str(n), 0, n, "OrderCancelled") for n in range(1, 11)]
     orders += [OrderLife("x", 5, None, "BuyOrderCreated"), OrderLife("y", 5, 4, "OrderFailure")]
