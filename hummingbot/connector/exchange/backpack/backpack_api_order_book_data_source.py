@@ -52,6 +52,7 @@ class _Feed:
     live: asyncio.Event = field(default_factory=asyncio.Event)
     snapshot_id: int = -1  # of the snapshot the live book stands on
     resync: asyncio.Task[None] | None = None
+    emptying: asyncio.TimerHandle | None = None  # runs while the shown book cannot be vouched for
     refusals: Iterator[float] | None = None  # the delays of an episode of the venue refusing this pair's streams
 
     @property
@@ -135,6 +136,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             return False
         del self._feeds[feed.symbol]
         feed.live.clear()
+        if feed.emptying is not None:
+            feed.emptying.cancel()
         if feed.resync is not None:
             feed.resync.cancel()
         self.remove_trading_pair(trading_pair)
@@ -183,7 +186,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     async def _on_order_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None = None) -> None:
         for feed in self._feeds.values():
-            feed.live.clear()
+            self._distrust(feed)
             feed.sequencer.reset()
             feed.resync = feed.refusals = None
         self._websocket = None
@@ -236,6 +239,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             queue.put_nowait((feed.trading_pair, step.snapshot))
             feed.snapshot_id = step.snapshot.last_id
             feed.live.set()
+            if feed.emptying is not None:
+                feed.emptying.cancel()
         for update in step.updates:
             queue.put_nowait((feed.trading_pair, update))
         if step.resync:
@@ -243,8 +248,29 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self.logger().info("%s: a depth update is missing; asking for a snapshot", feed.symbol)
             self._resync(feed)
 
+    def _distrust(self, feed: _Feed) -> None:
+        """From now on the shown book may be behind. If that lasts, it is emptied.
+
+        Hummingbot's strategies ask whether the connector is ready when they start, and never again: they would go on
+        quoting, fill after fill, at prices from before the loss. On an empty book every price is NaN, with which none
+        of them can place an order; they go on as soon as the book is back.
+        """
+        if feed.live.is_set():
+            feed.live.clear()
+            loop = asyncio.get_running_loop()
+            feed.emptying = loop.call_later(CONSTANTS.EMPTY_BOOK_AFTER_S, self._show_nothing, feed)
+
+    def _show_nothing(self, feed: _Feed) -> None:
+        self.logger().warning(
+            "%s: its book cannot be vouched for since %.0f s and is shown as empty until it can",
+            feed.symbol,
+            CONSTANTS.EMPTY_BOOK_AFTER_S,
+        )
+        nothing = DepthSnapshot(feed.sequencer.released_id, bids=[], asks=[], time_s=time.time())
+        self._message_queue[self._diff_messages_queue_key].put_nowait((feed.trading_pair, nothing))
+
     def _resync(self, feed: _Feed) -> None:
-        feed.live.clear()
+        self._distrust(feed)
         if self._connection is not None and (feed.resync is None or feed.resync.done()):
             feed.resync = self._connection.create_task(self._fetch_snapshots_until_live(feed))
 

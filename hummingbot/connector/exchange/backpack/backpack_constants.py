@@ -104,6 +104,8 @@ CLOSE_TIMEOUT_S = 1.0
 SIGNATURE_WINDOW_MS = 5000
 # Market data without a message: the owner's choice.
 STALE_AFTER_S = 120.0
+# A book that cannot be vouched for stays visible this long, for a reconnect or a new snapshot to mend it.
+EMPTY_BOOK_AFTER_S = 10.0
 # Our own websocket pings; a missing pong (aiohttp waits half of this) means a dead connection.
 HEARTBEAT_S = 20.0
 # The answer to the ping that follows a subscription: after it, the subscription has been read by the venue.

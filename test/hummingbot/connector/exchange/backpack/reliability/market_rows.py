@@ -116,6 +116,20 @@ async def market_moved_meanwhile(rig: Rig) -> None:
     await _mended(rig, 8.0)
 
 
+@row("B2", Phase.WHILE_RECONNECTING, "the stream stays away: no price from before is shown for long")
+async def market_away_for_long(rig: Rig) -> None:
+    refused = rig.sim.faults.arm(faults.RefuseConnection(rest=False))
+    rig.sim.faults.arm(faults.ResetConnection(), stream=DEPTH, count=1)
+    rig.reprice("140")
+    for is_buy in (True, False):
+        await rig.until(
+            lambda is_buy=is_buy: rig.connector.get_price(PAIR, is_buy).is_nan() or not rig.wrong_levels(PAIR), 15,
+            "no price is shown, or the right one",
+        )  # fmt: skip
+    rig.sim.faults.clear(refused)
+    await _mended(rig, 20.0)
+
+
 @row("B2", Phase.WHILE_RESYNCING, "the stream breaks while a snapshot is on its way")
 async def broken_while_resyncing(rig: Rig) -> None:
     slow = rig.sim.faults.arm(faults.Latency(0.5), path=DEPTH_PATH)

@@ -69,6 +69,7 @@ class Pace:
     stale_after: float = 2.0
     subscribe_timeout: float = 2.0
     heartbeat: float = 2.0
+    empty_book_after: float = 2.5
     tick: float = 0.1
 
 
@@ -544,5 +545,6 @@ def adapt(connector: str, sim: Any, pace: Pace | None, patches: ExitStack) -> No
         (constants, "STALE_AFTER_S", pace.stale_after),
         (constants, "SUBSCRIBE_TIMEOUT_S", pace.subscribe_timeout),
         (constants, "HEARTBEAT_S", pace.heartbeat),
+        (constants, "EMPTY_BOOK_AFTER_S", pace.empty_book_after),
     ):
         patches.enter_context(patch.object(where, name, value))
