@@ -1,8 +1,6 @@
-"""Figures that were promised, measured at the connector's own pace against the local exchange; and what a strategy does."""
+"""Figures that were promised, measured at the connector's own pace; and what a strategy does on a lost market."""
 
-import asyncio
 import logging
-import time
 from decimal import Decimal
 
 import pytest
