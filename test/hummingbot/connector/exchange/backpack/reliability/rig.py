@@ -176,7 +176,7 @@ class Rig:
         for event in MarketEvent:
             forwarder = EventForwarder(lambda told, name=event.name: self._hear(name, told))
             self.connector.add_listener(event, forwarder)
-            self.told.__dict__.setdefault("forwarders", []).append(forwarder)  # listeners are held weakly
+            self._listeners.append((event, forwarder))
         if saved:
             self.connector.restore_tracking_states(saved)
         self._clock = Clock(ClockMode.REALTIME, tick_size=self._pace.tick if self._pace else 1.0)
@@ -206,6 +206,9 @@ class Rig:
     async def kill_connector(self) -> dict[str, Any]:
         """Stop it dead, as ``kill -9`` would: nothing is cancelled. Returns what Hummingbot had saved."""
         saved = self.connector.tracking_states
+        for listener in self._listeners:
+            self.connector.remove_listener(*listener)  # what it still has under way, a killed process would not tell
+        self._listeners.clear()
         if self._clock_task is not None:
             self._clock_task.cancel()
             with suppress(asyncio.CancelledError):
@@ -274,6 +277,10 @@ class Rig:
             if len(self._extra) > 40:
                 old = self._extra.pop(0)
                 self.sim.exchange.cancel(self.street.name, old.symbol, order_id=old.id)
+
+    def count_anew(self, pair: str = PAIR) -> None:
+        """The exchange's update ids begin again from one, as those of a new exchange do."""
+        self.sim.exchange._desk(pair.replace("-", "_")).update_id = 1
 
     def reprice(self, mid: str, pair: str = PAIR) -> None:
         """The whole market moves: not one level stays where it was."""
