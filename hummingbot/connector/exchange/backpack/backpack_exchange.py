@@ -7,6 +7,7 @@ were not seen, and at every poll.
 
 import asyncio
 import math
+import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -41,10 +42,13 @@ from hummingbot.connector.exchange.backpack.errors import (
     NotFound,
     NotSent,
     OutcomeUnknown,
+    RateLimited,
+    Rejected,
     WireFormatError,
     advice,
 )
 from hummingbot.connector.exchange.backpack.orders import (
+    FINAL_STATES,
     ORDER_STATES,
     client_id_of,
     is_behind,
@@ -54,6 +58,7 @@ from hummingbot.connector.exchange.backpack.orders import (
     refusal,
     trade_update,
 )
+from hummingbot.connector.exchange.backpack.supervision import backoff
 from hummingbot.connector.exchange.backpack.wire import (
     Balance,
     Fill,
@@ -139,7 +144,8 @@ class BackpackExchange(ExchangePyBase):
         self._unlent: dict[str, Balance] = {}
         self._lending: set[str] = set()  # assets that were ever seen lent
         self._balance_heard_s: dict[str, float] = {}
-        self._foreign_client_ids: frozenset[int] = frozenset()
+        self._foreign_client_ids: set[int] = set()  # of open orders on the account that are not this bot's
+        self._account_is_shared = False
         self._doubts: dict[str, _Doubt] = {}  # by client order id
         self._orders_reconciled = False
         self._reconcile_wanted = False
@@ -282,7 +288,8 @@ class BackpackExchange(ExchangePyBase):
     async def _make_network_check_request(self) -> None:
         """Hummingbot asks every 10 s whether the venue can be reached: asking for the time serves two purposes."""
         await self._start_demo()
-        await self._update_time_synchronizer_from_venue()
+        with suppress(RateLimited):  # it can be reached, and connecting anew would only add to the requests
+            await self._update_time_synchronizer_from_venue()
 
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
         if time.monotonic() < self._next_clock_check_s:
@@ -491,23 +498,23 @@ class BackpackExchange(ExchangePyBase):
         price: Decimal,
     ) -> Order:
         is_limit = order_type.is_limit_type()
-        body = wire.new_order(
-            symbol=wire.Symbol(await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)),
-            side=Side.BID if trade_type is TradeType.BUY else Side.ASK,
-            order_type=wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET,
-            quantity=amount,
-            price=price if is_limit else None,
-            client_id=int(order_id),
-            post_only=order_type is OrderType.LIMIT_MAKER,
-            redeem_lent=self._needs_lent_funds(trading_pair, trade_type, amount, price),
-        )
-        if reason := await self._refusal(trading_pair, body):
+        try:
+            body = wire.new_order(
+                symbol=wire.Symbol(await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)),
+                side=Side.BID if trade_type is TradeType.BUY else Side.ASK,
+                order_type=wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET,
+                quantity=amount,
+                price=price if is_limit else None,
+                client_id=int(order_id),
+                post_only=order_type is OrderType.LIMIT_MAKER,
+                redeem_lent=self._needs_lent_funds(trading_pair, trade_type, amount, price),
+            )
+            reason = await self._refusal(trading_pair, body)
+        except (ArithmeticError, LookupError, ValueError) as error:
+            reason = f"the order makes no sense to the venue ({type(error).__name__}: {error})"
+        if reason:
             raise NotSent(f"{trading_pair}: {reason}. The order was not sent.")
-        placed = wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
-        if "autoLendRedeem" in body:
-            self._next_balance_check_s = 0.0  # how much is lent no stream tells
-            self._reconcile_soon()
-        return placed
+        return wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
 
     async def _refusal(self, trading_pair: str, order: dict[str, Any]) -> str | None:
         """Why the venue's list of markets forbids an order; a list that is not fresh is asked for anew first."""
@@ -537,17 +544,18 @@ class BackpackExchange(ExchangePyBase):
         **kwargs: Any,
     ) -> None:
         """Only what positively did not happen is a failure; anything else stays in flight until it is found out."""
-        if isinstance(exception, (OutcomeUnknown, WireFormatError)):
-            self.logger().warning(
-                "Whether order %s (%s %s %s) was accepted is not known: %s. Finding out.",
-                order_id, trade_type.name.lower(), amount, trading_pair, exception,
-            )  # fmt: skip
-            self._doubts[order_id] = _Doubt(time.monotonic())
-            self._reconcile_soon()
-        else:
+        if isinstance(exception, (NotSent, Rejected)):
             super()._on_order_failure(
                 order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs
             )
+            return
+        self.logger().warning(
+            "Whether order %s (%s %s %s) was accepted is not known: %s. Finding out.",
+            order_id, trade_type.name.lower(), amount, trading_pair, exception or type(exception).__name__,
+            exc_info=None if isinstance(exception, BackpackError) else exception,
+        )  # fmt: skip
+        self._doubts[order_id] = _Doubt(time.monotonic())
+        self._reconcile_soon()
 
     # -- cancelling ---------------------------------------------------------------------------------------------------
 
@@ -556,32 +564,40 @@ class BackpackExchange(ExchangePyBase):
 
     async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
         """Ask the venue to cancel; the id if it is cancelled, or the venue has taken the request (202)."""
+        try:
+            return order.client_order_id if await self._is_cancel_taken(order) else None
+        except Rejected as error:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
+        except BackpackError as error:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}. Finding out whether it is.")
+            self._reconcile_soon()
+        return None
+
+    async def _is_cancel_taken(self, order: InFlightOrder) -> bool:
+        """Ask the venue to cancel. Raises BackpackError; Rejected means that asking again will not help."""
         client_id = client_id_of(order)
         if client_id is None and order.exchange_order_id is None:
-            self.logger().error(f"Failed to cancel order {order.client_order_id}: Backpack cannot know it by that id")
-            return None
+            raise Rejected("", "Backpack cannot know it by that id")
         while order.is_pending_create and self._is_being_submitted(order):
             await self._sleep(SUBMISSION_LOOK_S)  # before it has arrived the venue would know nothing of it
+        if order.client_order_id not in self._order_tracker.all_updatable_orders:
+            return False  # refused, or over before it could be cancelled
         try:
             symbol = wire.symbol_of(order.trading_pair)  # its market may have left the list of those shown
             body = wire.cancel_order(symbol, order_id=order.exchange_order_id, client_id=client_id or 0)
             answer = await self._request(CONSTANTS.CANCEL_ORDER, body=body)
-            await self._take_note_of_cancel(order, None if answer is None else wire.parse_order(answer))
         except NotFound:
             self.logger().warning(f"Failed to cancel order {order.client_order_id}: it is not open. Finding out why.")
             await self._try_to_reconcile([order])
-            return order.client_order_id if order.is_cancelled else None
-        except BackpackError as error:
-            self.logger().error(f"Failed to cancel order {order.client_order_id}: {error}")
-            self._reconcile_soon()
-            return None
-        return order.client_order_id
+            return order.is_cancelled
+        await self._take_note_of_cancel(order, None if answer is None else wire.parse_order(answer))
+        return True
 
     async def _take_note_of_cancel(self, order: InFlightOrder, cancelled: Order | None) -> None:
         """``cancelled`` is None where the venue only said that it will (202, empty)."""
         if cancelled is not None:
             await self._take_note(order, cancelled, self.current_timestamp)
-        if order.is_open:
+        if order.is_open and order.exchange_order_id is not None:  # a 202 does not say that there is such an order
             pending = OrderUpdate(
                 client_order_id=order.client_order_id,
                 trading_pair=order.trading_pair,
@@ -589,25 +605,51 @@ class BackpackExchange(ExchangePyBase):
                 new_state=OrderState.PENDING_CANCEL,
             )
             await self._order_tracker._process_order_update(pending)
+        if order.is_open:
             self._reconcile_soon()
 
     async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
         """Cancel this bot's orders, and no others: a market in which only this bot has orders with one request, the
-        rest one by one. Says of each whether the venue has confirmed it."""
+        rest one by one, and again what went astray. Says of each whether the venue has confirmed it."""
+        await asyncio.sleep(0)  # an order that was placed in this very moment becomes known
         orders = [order for order in self.in_flight_orders.values() if not order.is_done]
         try:
             async with timeout(timeout_seconds):
-                await self._cancel_in_groups(orders)
-                while any(order.is_pending_cancel_confirmation for order in orders):
-                    await self._try_to_reconcile([order for order in orders if order.is_open])
-                    await self._sleep(LATE_FRAME_S)
+                refused = await self._cancel_in_groups(orders)
+                for delay_s in backoff(random.random, LATE_FRAME_S):
+                    left = [order for order in orders if order.is_open and order.client_order_id not in refused]
+                    if not left:
+                        break
+                    await self._sleep(delay_s)
+                    await self._try_to_reconcile(left)
+                    refused |= await self._cancel_singly([order for order in left if self._may_be_cancelled(order)])
         except TimeoutError:
             self.logger().error("Cancelling took longer than %.0f s; some orders may still be open.", timeout_seconds)
         return [CancellationResult(order.client_order_id, order.is_cancelled) for order in orders]
 
-    async def _cancel_in_groups(self, orders: list[InFlightOrder]) -> None:
+    def _may_be_cancelled(self, order: InFlightOrder) -> bool:
+        """Whether to ask (again): not what the venue has promised, nor what it does not have."""
+        return (
+            order.is_open
+            and not order.is_pending_cancel_confirmation
+            and (order.exchange_order_id is not None or order.client_order_id not in self._doubts)
+        )
+
+    async def _cancel_singly(self, orders: list[InFlightOrder]) -> set[str]:
+        """The ids of those that the venue refuses to cancel."""
+        results = await safe_gather(*(self._is_cancel_taken(order) for order in orders), return_exceptions=True)
+        refused = set()
+        for order, result in zip(orders, results, strict=True):
+            if isinstance(result, Exception):
+                self.logger().error(f"Failed to cancel order {order.client_order_id}: {result}")
+                if not isinstance(result, OutcomeUnknown | NotSent):
+                    refused.add(order.client_order_id)
+        return refused
+
+    async def _cancel_in_groups(self, orders: list[InFlightOrder]) -> set[str]:
+        """The ids of those that the venue refuses to cancel."""
         if not orders:
-            return
+            return set()
         try:
             open_orders = await self._open_orders()
         except BackpackError as error:
@@ -619,14 +661,16 @@ class BackpackExchange(ExchangePyBase):
             symbol = wire.symbol_of(trading_pair)
             ours = [order for order in orders if order.trading_pair == trading_pair]
             there = [seen for seen in open_orders.rows if seen.symbol == symbol]
-            only_ours = all(any(is_same_order(order, seen) for order in ours) for seen in there)
-            if open_orders.complete and only_ours and len(there) > 1 and len(there) == len(ours):
-                requests.append(self._cancel_market(symbol, ours))
-            else:
-                single += ours
-        await safe_gather(*requests, *(self._execute_order_cancel(order) for order in single))
+            listed = [order for order in ours if open_orders.of(order) is not None]
+            only_ours = not self._account_is_shared and open_orders.complete and len(there) == len(listed)
+            if only_ours and len(listed) > 1:
+                requests.append(self._cancel_market(symbol, listed))
+                ours = [order for order in ours if open_orders.of(order) is None]
+            single += ours
+        refused = await safe_gather(*requests, self._cancel_singly(single))
+        return set().union(*refused)
 
-    async def _cancel_market(self, symbol: wire.Symbol, orders: list[InFlightOrder]) -> None:
+    async def _cancel_market(self, symbol: wire.Symbol, orders: list[InFlightOrder]) -> set[str]:
         try:
             answer = await self._request(CONSTANTS.CANCEL_ORDERS, body={"symbol": symbol})
             cancelled = [] if answer is None else wire.parse_rows(answer, wire.parse_order, "cancelled orders")
@@ -634,9 +678,10 @@ class BackpackExchange(ExchangePyBase):
                 await self._take_note_of_cancel(
                     order, next((seen for seen in cancelled if is_same_order(order, seen)), None)
                 )
+            return set()
         except BackpackError as error:
             self.logger().warning("%s: cancelling all at once did not work (%s): cancelling one by one.", symbol, error)
-            await safe_gather(*(self._execute_order_cancel(order) for order in orders))
+            return await self._cancel_singly(orders)
 
     # -- what happens to orders ---------------------------------------------------------------------------------------
 
@@ -712,6 +757,7 @@ class BackpackExchange(ExchangePyBase):
     async def _on_order_event(self, event: OrderEvent) -> None:
         order = self._tracked(event)
         if order is None:
+            self._note_foreign(event)
             return
         if event.fill is not None and event.fill.trade_id is not None:
             await self._tell_fill(order, trade_update(event.fill, order))
@@ -720,6 +766,13 @@ class BackpackExchange(ExchangePyBase):
         if event.expiry_reason is not None:
             self.logger().info("Order %s expired: %s", order.client_order_id, event.expiry_reason)
         await self._take_note(order, event, event.time_s)
+
+    def _note_foreign(self, event: OrderEvent) -> None:
+        """Another bot's order, or one that was placed by hand: nothing of ours may be taken for it."""
+        self._account_is_shared = True
+        if event.client_id is not None:
+            is_over = ORDER_STATES[event.status] in FINAL_STATES
+            (self._foreign_client_ids.discard if is_over else self._foreign_client_ids.add)(event.client_id)
 
     # -- balances -----------------------------------------------------------------------------------------------------
 
@@ -880,9 +933,9 @@ class BackpackExchange(ExchangePyBase):
     async def _open_orders(self) -> "_Records[Order]":
         rows, unreadable = wire.parse_readable(await self._request(CONSTANTS.OPEN_ORDERS), wire.parse_order, "orders")
         ours = self._order_tracker.all_updatable_orders
-        self._foreign_client_ids = frozenset(
+        self._foreign_client_ids = {
             row.client_id for row in rows if row.client_id is not None and str(row.client_id) not in ours
-        )
+        }
         return _Records(rows, complete=not unreadable)
 
     async def _records(

@@ -130,7 +130,7 @@ def order_update(
 
 
 def is_behind(open_order: Order | None, history: Order | None) -> bool:
-    """Whether the history shows an order as open that the list of open orders lacks: it has ended, one knows not how."""
+    """Whether the history shows an order as open that is not listed as open: it has ended, the history is late."""
     return open_order is None and history is not None and ORDER_STATES[history.status] not in FINAL_STATES
 
 
