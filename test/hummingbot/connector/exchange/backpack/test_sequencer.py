@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hummingbot.connector.exchange.backpack.sequencer import MAX_WAITING_UPDATES, Sequencer, Step
+from hummingbot.connector.exchange.backpack.sequencer import MAX_OLDER_SNAPSHOTS, MAX_WAITING_UPDATES, Sequencer, Step
 from hummingbot.connector.exchange.backpack.wire import DepthSnapshot, DepthUpdate, Level, Symbol
 
 SOL = Symbol("SOL_USDC")
@@ -132,6 +132,19 @@ def test_a_snapshot_never_steps_back_behind_what_was_shown(waiting):
         sequencer.on_update(update(*one))
     assert sequencer.on_snapshot(snapshot(95)) == Step(resync=True)
     assert sequencer.on_snapshot(snapshot(100)).snapshot == snapshot(100)
+
+
+def test_a_venue_that_counts_anew_is_believed_after_several_older_snapshots():
+    sequencer = Sequencer()
+    sequencer.on_snapshot(snapshot(100))
+    sequencer.reset()
+    sequencer.on_update(update(8, 8))
+    for _ in range(MAX_OLDER_SNAPSHOTS):
+        assert sequencer.on_snapshot(snapshot(7)) == Step(resync=True), "REST may be behind"
+    step = sequencer.on_snapshot(snapshot(7))
+    assert step.snapshot == snapshot(7)
+    assert [one.last_id for one in step.updates] == [8]
+    assert sequencer.is_live and sequencer.released_id == 8
 
 
 def test_waiting_is_bounded_and_loses_the_oldest():

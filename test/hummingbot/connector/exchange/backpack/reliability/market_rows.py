@@ -130,6 +130,18 @@ async def market_away_for_long(rig: Rig) -> None:
     await _mended(rig, 20.0)
 
 
+@row("B2", Phase.WHILE_RECONNECTING, "the exchange was started anew and counts its updates from one again")
+async def counted_anew(rig: Rig) -> None:
+    rig.sim.faults.arm(faults.RefuseConnection(rest=False), count=1)
+    rig.sim.faults.arm(faults.ResetConnection(), stream=DEPTH, count=1)
+    await rig.until(lambda: not _market_sockets(rig), 2, "the market stream is gone")
+    rig.count_anew()
+    rig.reprice("147")
+    await _mended(rig, 20.0)
+    rig.move(3)
+    await _mended(rig)
+
+
 @row("B2", Phase.WHILE_RESYNCING, "the stream breaks while a snapshot is on its way")
 async def broken_while_resyncing(rig: Rig) -> None:
     slow = rig.sim.faults.arm(faults.Latency(0.5), path=DEPTH_PATH)
