@@ -366,6 +366,11 @@ class BackpackExchange(ExchangePyBase):
             prices[trading_pair] = last_prices.get(symbol) or self._own_price(trading_pair)
         return prices
 
+    async def _get_last_traded_price(self, trading_pair: str) -> float:
+        """What V2 strategies ask for; 0 tells them that there is no price."""
+        price = (await self.get_last_traded_prices([trading_pair]))[trading_pair]
+        return 0.0 if math.isnan(price) else price
+
     async def _tickers(self) -> list[wire.Ticker]:
         return wire.parse_readable(await self._request(CONSTANTS.TICKERS), wire.parse_ticker, "tickers")[0]
 

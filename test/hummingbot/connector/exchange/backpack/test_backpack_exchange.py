@@ -200,6 +200,7 @@ async def test_a_closed_market_keeps_its_rules(idle):
 async def test_last_prices(desk):
     place(desk.venue.exchange, "crowd", "Bid", 1, 151)
     assert await desk.exchange.get_last_traded_prices([SOL]) == {SOL: 151.0}
+    assert await desk.exchange._get_last_traded_price(SOL) == 151.0
     assert {"symbol": "SOL_USDC", "lastPrice": "151"} in await desk.exchange.get_all_pairs_prices()
 
 
@@ -210,8 +211,9 @@ async def test_a_pair_nobody_trades_has_its_mid_price_or_none(venue):
     async with at_work(venue, SOL, BTC) as desk:
         venue.faults.arm(NoTickers())
         prices = await desk.exchange.get_last_traded_prices([SOL, BTC, "ETH-USDC"])
+        price_for_v2 = await desk.exchange._get_last_traded_price("ETH-USDC")
     assert (prices[SOL], prices[BTC]) == (150.0, 80_500.0)
-    assert math.isnan(prices["ETH-USDC"])
+    assert math.isnan(prices["ETH-USDC"]) and price_for_v2 == 0
 
 
 class NoTickers(faults.Fault):
