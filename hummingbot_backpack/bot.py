@@ -41,8 +41,12 @@ class Bot:
     def log(self) -> Path:
         return self.folder / "logs" / f"logs_{self.name}.log"
 
-    def connect(self, connector: str, keys: Mapping[str, str]) -> None:
-        self._hbot("connect", connector, "--keys-stdin", "--replace", given=json.dumps(keys))
+    def connect(self, keys: Mapping[str, Mapping[str, str]]) -> None:
+        """``keys`` by connector. Those of an earlier session go: Hummingbot looks up every exchange it has keys of."""
+        for file in (self.folder / "conf" / "connectors").glob("backpack_local*.yml"):
+            file.unlink()
+        for connector, fields in keys.items():
+            self._hbot("connect", connector, "--keys-stdin", given=json.dumps(fields))
 
     def start(self, config: Path) -> None:
         """Run a configuration from one of the folders in ``KINDS``; also again, after ``kill``."""

@@ -117,9 +117,9 @@ class Session:
         """
         try:
             self._console.print("Starting Hummingbot ...")
+            keys = {venue.connector: venue.account.keys_of(venue.connector) for venue in self._venues}
             for bot in self._bots:
-                for venue in self._venues:
-                    bot.connect(venue.connector, venue.account.keys_of(venue.connector))
+                bot.connect(keys)
                 bot.start(self._strategy.config)
             self._watch(duration_s, kill_after_s)
         except KeyboardInterrupt:
