@@ -146,6 +146,7 @@ class Rig:
         self.sim.faults.arm(self.requests)
         self.told = Told()
         self.books_shown_wrong: list[str] = []
+        self._listeners: list[tuple[MarketEvent, EventForwarder]] = []  # a connector holds them weakly
         self.connector: Any = None
         self._moves = 0
         self._extra: list[Any] = []  # the street's orders that ``move`` placed and has not taken back
