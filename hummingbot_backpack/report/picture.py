@@ -21,6 +21,7 @@ PRICE, BOUGHT, SOLD, HELD, NET, REALISED, FEES = (
 )  # fmt: skip
 LOST = "#f2b8a0"
 DOTS_PER_INCH = 110
+MOST_VECTORS = 5000  # points on a curve; with more, the page carries the curves as pixels, or it gets too heavy to open
 _LIFE_TICKS = {
     0.1: "0.1 s", 0.2: "0.2 s", 0.5: "0.5 s", 1: "1 s", 2: "2 s", 5: "5 s", 10: "10 s", 20: "20 s", 60: "1 min",
     180: "3 min", 600: "10 min", 1800: "30 min", 3600: "1 h", 14400: "4 h", 86400: "1 d", 604800: "1 w",
@@ -73,7 +74,7 @@ def svg(figures: Figures, interruptions: Sequence[Interruption]) -> str:
         figure = Figure(figsize=(13, 12.5), layout="constrained")
         bottom_row = _draw(figure, figures, interruptions)
         _draw_lives(figure.add_subplot(bottom_row[:]), figures)
-        figure.savefig(file, format="svg", facecolor="white", metadata={"Date": None})
+        figure.savefig(file, format="svg", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Date": None})
     text = file.getvalue()
     return text[text.index("<svg") :]
 
@@ -91,6 +92,9 @@ def _draw(figure: Figure, figures: Figures, interruptions: Sequence[Interruption
     for axes in (price, inventory, profit):
         _shade(axes, interruptions, figures)
         _time_axis(axes, figures, zone)
+        if len(figures.moments) > MOST_VECTORS:
+            for artist in (*axes.lines, *axes.collections):
+                artist.set_rasterized(True)
     for axes in (price, inventory):
         axes.tick_params(labelbottom=False)
         axes.xaxis.get_offset_text().set_visible(False)
@@ -114,7 +118,7 @@ def _draw_price(axes: Any, figures: Figures) -> None:
         if trades:
             axes.scatter(_times([trade.time_s for trade in trades]), [float(trade.fill.price) for trade in trades],
                          color=colour, marker=marker, s=_marker_size(len(record.trades)), label=word,
-                         zorder=3, edgecolors="white", linewidths=0.5)  # fmt: skip
+                         zorder=3, edgecolors="white", linewidths=0.5 if len(trades) < 500 else 0)  # fmt: skip
     axes.set_title(f"{record.trading_pair}: price and own fills")
     axes.set_ylabel(record.quote)
     axes.margins(y=0.16)  # room for the legend
@@ -165,6 +169,7 @@ def _draw_lives(axes: Any, figures: Figures) -> None:
     axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels(list(ticks.values()))
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.12)  # room for the median's label
     median_s = figures.lives.quantile(0.5)
     assert median_s is not None
     axes.axvline(median_s, color=INK, linewidth=1.2, linestyle="--")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hummingbot_backpack.__main__ import main
+from hummingbot_backpack.report.picture import MOST_VECTORS
 from test.hummingbot_backpack.report.session import Written, a_session
 from test.hummingbot_backpack.report.test_records import LOG
 
@@ -91,6 +92,15 @@ def test_two_markets_make_two_pictures(tmp_path: Path):
     assert sorted(file.name for file in tmp_path.glob("*.png")) == [
         "two-backpack_local-SOL-USDC.png", "two-backpack_local_2-SOL-USDC.png",
     ]  # fmt: skip
+
+
+def test_a_long_session_does_not_make_a_heavy_page(tmp_path: Path):
+    written = a_session()
+    for number in range(4, MOST_VECTORS + 4):
+        written.mid(number * 5, f"{150 + number % 7}")
+    assert main(["report", str(written.to(tmp_path / "long.sqlite"))]) == 0
+    page = (tmp_path / "long.html").read_text()
+    assert "data:image/png;base64" in page and len(page) < 500_000
 
 
 def test_names_from_outside_are_shown_and_not_obeyed(tmp_path: Path):
