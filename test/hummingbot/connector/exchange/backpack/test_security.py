@@ -28,6 +28,7 @@ from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, build_api_factory
 from hummingbot.connector.exchange.backpack.errors import BackpackError, NotSent, OutcomeUnknown, WireFormatError
+from hummingbot.connector.exchange.backpack.simulator.access import SimAccount
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, WSJSONRequest
@@ -128,6 +129,16 @@ async def test_a_connector_at_work_shows_no_secret(caplog):
     assert caplog.text
     assert not any(secret in text for text in told for secret in secrets)
     assert not any(SIGNATURE.search(text) for text in told)
+
+
+async def test_a_key_the_venue_does_not_know_is_told_once_and_never_ready(caplog):
+    async with Rig(pace=Pace(), start=False) as rig:
+        rig.account = SimAccount("nobody", KEY, SECRET)
+        await rig.start_connector(wait=False)
+        await rig.until(lambda: len(rig.requests.connects) >= 4, 20, "the private stream was tried three times")
+        assert not rig.connector.ready
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len([line for line in told if "Check the API key" in line]) == 1, told
 
 
 # -- nobody else is spoken to ------------------------------------------------------------------------------------------

@@ -325,13 +325,15 @@ def _heard_by_the_log() -> Iterator[list[str]]:
 
     root, listener = logging.getLogger(), _Listener()
     loggers = [root, *(logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]
-    before = [(logger, logger.level) for logger in loggers]
+    before, disabled = [(logger, logger.level) for logger in loggers], root.manager.disable
+    logging.disable(logging.NOTSET)
     root.addHandler(listener)
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
     try:
         yield lines
     finally:
+        logging.disable(disabled)
         root.removeHandler(listener)
         for logger, level in before:
             logger.setLevel(level)
