@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,16 +134,28 @@ def python_finding(version: tuple[int, ...]) -> Finding:
 
 
 def hummingbot_finding() -> Finding:
-    try:
-        version = importlib.metadata.version("hummingbot")
-    except importlib.metadata.PackageNotFoundError:
-        advice = "Install it, for instance with scripts/setup.sh, or use the Python of your Hummingbot environment."
-        return Finding("Hummingbot", FAILED, "not installed in this Python", advice)
+    version = _version_of("hummingbot")
+    if version is None:
+        return _checkout_finding()
     hbot = "with hbot" if instance.has_hbot() else "without hbot: `practice` and `headless` need 20260922 or later"
     if version in TESTED_HUMMINGBOTS:
         return Finding("Hummingbot", OK, f"{version}, {hbot}")
     advice = f"Tested with {' and '.join(TESTED_HUMMINGBOTS)}; if something fails, try one of them."
     return Finding("Hummingbot", NOTE, f"{version}, {hbot}", advice)
+
+
+def _checkout_finding() -> Finding:
+    """No distribution of that name: a source checkout on the import path, or none at all."""
+    spec = find_spec("hummingbot")
+    if spec is None or spec.origin is None:  # without an origin it is only the folder of that name in our repository
+        advice = "Install it, for instance with scripts/setup.sh, or use the Python of your Hummingbot environment."
+        return Finding("Hummingbot", FAILED, "not installed in this Python", advice)
+    folder = Path(spec.origin).parent
+    try:
+        version = (folder / "VERSION").read_text(encoding="utf-8").strip()
+    except OSError:
+        version = "of unknown version"
+    return Finding("Hummingbot", OK, f"{version}, a source checkout: {folder.parent}")
 
 
 _WHICH = "from importlib.util import find_spec; print(find_spec('hummingbot.connector.exchange.backpack').origin)"

@@ -12,9 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 def run() -> int:
     try:
+        import aiohttp  # noqa: F401
         import rich  # noqa: F401
 
-        import hummingbot  # noqa: F401
+        import hummingbot.logger  # noqa: F401  (`hummingbot` alone is also a folder of this repository)
     except ModuleNotFoundError as error:
         print(f"{error}. Set up with scripts/setup.sh, then: .venv/bin/python {sys.argv[0]}", file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,18 @@ def test_the_plugin_is_asked_of_a_fresh_interpreter(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(("version", "verdict"), [((3, 12), OK), ((3, 11), OK), ((3, 13), NOTE)])
 def test_python_versions(version: tuple[int, int], verdict: str):
     assert doctor.python_finding(version).verdict == verdict
+
+
+def test_hummingbot_from_a_checkout_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert doctor.hummingbot_finding().verdict == OK
+    monkeypatch.setattr(doctor, "_version_of", lambda name: None)
+    (tmp_path / "hummingbot").mkdir()
+    (tmp_path / "hummingbot" / "VERSION").write_text("2.99.0\n")
+    origin = str(tmp_path / "hummingbot" / "__init__.py")
+    monkeypatch.setattr(doctor, "find_spec", lambda name: ModuleSpec(name, None, origin=origin))
+    assert doctor.hummingbot_finding().seen == f"2.99.0, a source checkout: {tmp_path}"
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    assert doctor.hummingbot_finding().verdict == FAILED
 
 
 class TestKeysInTheInstanceFolder:
