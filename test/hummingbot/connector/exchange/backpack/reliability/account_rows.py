@@ -348,7 +348,7 @@ async def nothing_secret_in_the_log(rig: Rig) -> None:
             order_id = rig.buy("1", AWAY)
             await rig.until(
                 lambda order_id=order_id: rig.is_open(order_id) or rig.told.of("OrderFailure", order_id),
-                10,
+                30,
                 "an outcome",
             )
         rig.sim.faults.arm(faults.SubscribeRefused(4003, "Invalid signature"), stream=PRIVATE, count=1)

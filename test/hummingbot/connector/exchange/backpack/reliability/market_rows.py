@@ -307,6 +307,21 @@ async def restart(rig: Rig) -> None:
     await _mended(rig, 15.0)
 
 
+@row("B7", Phase.AT_STOP, "Hummingbot takes the network for lost while a snapshot is on its way, and comes back later")
+async def stopped_and_started(rig: Rig) -> None:
+    slow = rig.sim.faults.arm(faults.Latency(0.5), path=DEPTH_PATH)
+    snapshots = rig.requests.of(DEPTH_PATH)
+    rig.sim.faults.arm(faults.DropUpdate(), stream=DEPTH, count=1)
+    rig.move(2)
+    await rig.until(lambda: rig.requests.of(DEPTH_PATH) > snapshots, 2, "a snapshot is asked for")
+    await rig.connector.stop_network()
+    await rig.until(lambda: not rig.sim.sessions, 5, "both streams are closed")
+    rig.sim.faults.clear(slow)
+    rig.reprice("141")
+    await rig.connector.start_network()
+    await _mended(rig, 10.0)
+
+
 # -- B8, B9: subscriptions ---------------------------------------------------------------------------------------------
 
 
@@ -358,6 +373,24 @@ async def pair_that_cannot_be_added(rig: Rig) -> None:
     assert await rig.connector.add_trading_pair(OTHER) is False
     rig.sim.faults.clear(refused)
     rig.move(1)
+    await _mended(rig)
+    assert len(rig.requests.connects) == connects, "the connection was not left alone"
+
+
+@row("B9", Phase.WHILE_RESYNCING, "a pair is removed while its book is being mended", pairs=TWO_PAIRS)
+async def pair_removed_while_resyncing(rig: Rig) -> None:
+    slow = rig.sim.faults.arm(faults.Latency(0.3), path=DEPTH_PATH)
+    connects = len(rig.requests.connects)
+    snapshots = rig.requests.of(DEPTH_PATH)
+    rig.sim.faults.arm(faults.DropUpdate(), stream=DEPTH, symbol=SYMBOL, count=1)
+    rig.move(2)
+    await rig.until(lambda: rig.requests.of(DEPTH_PATH) > snapshots, 2, "a snapshot is asked for")
+    assert await rig.connector.remove_trading_pair(PAIR) is True
+    rig.sim.faults.clear(slow)
+    rig.move(2)
+    rig.move(2, OTHER)
+    await _mended(rig)
+    assert await rig.connector.add_trading_pair(PAIR) is True
     await _mended(rig)
     assert len(rig.requests.connects) == connects, "the connection was not left alone"
 
