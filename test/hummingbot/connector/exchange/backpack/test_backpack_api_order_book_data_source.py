@@ -60,13 +60,14 @@ async def test_the_first_book_is_the_exchanges(exchange, venue):
     assert same_book(exchange, venue)
 
 
-async def test_it_follows_every_change(exchange, venue):
+async def test_it_follows_every_change(exchange, venue, caplog):
     move(venue, 30)
     resting = place(venue.exchange, "street", "Bid", 3, 149.5)
     place(venue.exchange, "crowd", "Ask", 3, 149.5)
     assert resting.executed_quantity == 3
     venue.exchange.cancel("street", "SOL_USDC", order_id=place(venue.exchange, "street", "Ask", 1, 152.5).id)
     await eventually(lambda: same_book(exchange, venue))
+    assert not [line for line in caplog.messages if "skipped" in line or "missing" in line]
 
 
 async def test_a_lost_update_is_noticed_at_once_and_mended(exchange, venue):

@@ -85,6 +85,27 @@ async def test_it_counts_as_silent_until_it_is_live(venue):
         assert source.last_recv_time > 0
 
 
+class NoPongs(faults.Fault):
+    """Data comes, but nothing tells that a subscription has been read."""
+
+    name = "no_pongs"
+
+    def touches_frame(self, socket: faults.Socket, frame: faults.Frame) -> bool:
+        return frame.kind is faults.FrameKind.PONG
+
+    def frame(self, socket: faults.Socket, frame: faults.Frame) -> tuple[faults.Frame, ...]:
+        return ()
+
+
+async def test_data_alone_does_not_make_it_live(venue):
+    venue.faults.arm(NoPongs())
+    async with listening(venue) as (source, heard):
+        await eventually(lambda: ORDERS in venue.sessions[0].subscriptions if venue.sessions else False)
+        place(venue.exchange, "bot", "Bid", 1, 140)
+        await eventually(lambda: heard.frames(ORDERS))
+        assert source.last_recv_time == 0
+
+
 CUTS = [faults.CloseFrame(), faults.ResetConnection()]
 
 

@@ -485,13 +485,25 @@ async def test_cancel_of_an_order_that_is_still_on_its_way(desk):
 
 
 async def test_cancel_all_waits_for_orders_that_are_still_on_their_way(desk):
-    resting = await desk.resting(price="139")
+    resting = [await desk.resting(price=price) for price in ("138", "139")]
     desk.venue.faults.arm(faults.Latency(seconds=0.3), method="POST", path="/api/v1/order")
     order_id = desk.exchange.buy(SOL, Decimal(1), LIMIT, Decimal(140))
     await eventually(lambda: order_id in desk.exchange.in_flight_orders)
     results = await desk.exchange.cancel_all(5)
-    assert results == [CancellationResult(resting, True), CancellationResult(order_id, True)]
+    assert results == [CancellationResult(one, True) for one in (*resting, order_id)]
     assert not desk.open_there
+
+
+async def test_cancel_all_counts_orders_and_looks_whose_they_are(desk):
+    """As many orders there as here, but one of ours has been filled unseen and one is somebody else's."""
+    filled, alive = [await desk.resting(price=price) for price in ("150", "139")]
+    by_hand = place(desk.venue.exchange, "bot", "Bid", 1, 130)
+    deaf = desk.venue.faults.arm(faults.DropUpdate(), stream="account.")
+    place(desk.venue.exchange, "crowd", "Ask", 1, 150)
+    desk.venue.faults.clear(deaf)
+    assert await desk.exchange.cancel_all(5) == [CancellationResult(filled, False), CancellationResult(alive, True)]
+    assert [order.id for order in desk.venue.exchange.open_orders("bot")] == [by_hand.id]
+    assert desk.order(filled).is_filled
 
 
 async def test_orders_of_a_market_that_is_no_longer_shown_are_cancelled(desk):

@@ -426,9 +426,15 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
         order = await self._lost_order()
         self.configure_order_not_found_error_order_status_response(order, mock_api)
         await self.exchange._update_lost_orders_status()
+        self.configure_order_not_found_error_order_status_response(order, mock_api)
+        await self.exchange._update_lost_orders_status()
         self.assertIn(order.client_order_id, self.exchange._order_tracker.lost_orders)
 
+        self.exchange._doubts.clear()
         with patch.object(backpack_exchange, "ACKNOWLEDGED_GRACE_S", 0.0):
+            self.configure_order_not_found_error_order_status_response(order, mock_api)
+            await self.exchange._update_lost_orders_status()
+            self.assertIn(order.client_order_id, self.exchange._order_tracker.lost_orders, "one absence is none")
             self.configure_order_not_found_error_order_status_response(order, mock_api)
             await self.exchange._update_lost_orders_status()
             await eventually(lambda: order.client_order_id not in self.exchange._order_tracker.all_fillable_orders)

@@ -77,6 +77,7 @@ def test_no_error_below_300(status):
     pytest.param(500, venue("INVALID_CLIENT_REQUEST", "Order not found"), OutcomeUnknown, id="neither do these"),
     pytest.param(400, venue("TIMEOUT", "Timed out"), OutcomeUnknown, id="the venue's own timeout"),
     pytest.param(400, venue("SERVER_ERROR", "Internal error"), OutcomeUnknown, id="the venue's own trouble as a 400"),
+    pytest.param(400, venue("MAINTENANCE", "Under maintenance"), OutcomeUnknown, id="maintenance as a 400"),
     pytest.param(307, "", OutcomeUnknown, id="redirect: not followed"),
     pytest.param(302, HTML, OutcomeUnknown, id="redirect of the CDN"),
     pytest.param(408, "", OutcomeUnknown, id="request timeout"),

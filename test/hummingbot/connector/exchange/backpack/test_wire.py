@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -98,6 +99,16 @@ def test_fill():
     )
 
 
+def test_times_without_a_zone_are_utc_wherever_this_computer_is(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert wire.parse_fill(payload("rest_fill")).time_s == 1755105961.197
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_a_fills_client_id_is_text():
     assert wire.parse_fill(payload("rest_fill") | {"clientId": "305419896"}).client_id == 305419896
 
@@ -125,6 +136,7 @@ def test_capital_of_a_fully_lent_account():
 
 def test_lent():
     assert wire.parse_lent(payload("rest_lend_positions")) == {"USDC": Decimal("250.5")}, "borrowed SOL is not lent"
+    assert wire.parse_lent([payload("rest_lend_positions")[0] | {"netQuantity": "0"}]) == {}
 
 
 def test_account_fees_are_fractions():
@@ -149,6 +161,10 @@ def test_depth():
         asks=[],
         time_s=1790915531.025,
     )
+
+
+def test_a_size_of_zero_deletes_a_level():
+    assert wire.parse_depth(data("ws_depth") | {"a": [["86640.9", "0.00000"]]}).asks == [["86640.9", "0.00000"]]
 
 
 def test_public_trade():
