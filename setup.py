@@ -45,7 +45,10 @@ setup(
     python_requires=">=3.11",
     packages=[*plugin_packages, *(f"hummingbot_backpack.payload.{name}" for name in connector_packages)],
     package_dir={"hummingbot_backpack.payload": EXCHANGES},
-    package_data={"hummingbot_backpack": ["template/**/*.yml", "template/**/*.py"]},
+    package_data={
+        "hummingbot_backpack": ["template/**/*.yml", "template/**/*.py"],
+        "hummingbot_backpack.payload.backpack.simulator": ["*.html"],
+    },
     cmdclass={"build_py": BuildWithPth},
     # Hummingbot itself is not named: the plugin goes into whatever Hummingbot is there, be it a source checkout.
     install_requires=[

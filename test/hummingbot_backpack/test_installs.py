@@ -17,6 +17,7 @@ import sysconfig
 import termios
 import time
 import venv
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,17 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return next(folder.glob("*.whl"))
+
+
+def test_a_wheel_carries_every_file_of_the_connector(source: Path, wheel: Path):
+    """Modules are found by themselves, other files (the live page) have to be named."""
+    connector = source / "hummingbot/connector/exchange/backpack"
+    ours = {str(file.relative_to(connector)) for file in connector.rglob("*") if file.is_file()}
+    ours = {name for name in ours if "__pycache__" not in name}
+    with zipfile.ZipFile(wheel) as archive:
+        carried = set(archive.namelist())
+    assert "simulator/page.html" in ours
+    assert {f"hummingbot_backpack/payload/backpack/{name}" for name in ours} <= carried
 
 
 def test_a_wheel_takes_the_place_and_gives_it_back(fresh: Environment, wheel: Path):

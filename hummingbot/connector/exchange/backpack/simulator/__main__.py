@@ -160,6 +160,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 def _announce(sim: SimulatedBackpack, accounts_file: Path | None) -> None:
     print(f"local Backpack: REST {sim.rest_url}  websocket {sim.ws_url}  control {sim.rest_url}/_sim/")
+    print(f"watch it in a browser: {sim.rest_url}/")
     for account in sim.accounts:
         balances = sim.exchange.ledger.balances(account.name)
         funds = ", ".join(f"{balance.available:f} {asset}" for asset, balance in balances.items())
