@@ -7,7 +7,8 @@ The rules that keep the books straight live here, as functions of their argument
 * an order is closed only when every fill that the venue counts for it is known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -134,6 +135,17 @@ def is_behind(open_order: Order | None, history: Order | None) -> bool:
     return open_order is None and history is not None and ORDER_STATES[history.status] not in FINAL_STATES
 
 
+def _twins(fills: Iterable[Fill], order: InFlightOrder) -> Iterator[TradeUpdate]:
+    """Rows without a trade id that repeat another: a further fill, or the same one on two pages of the history."""
+    counts: Counter[str] = Counter()
+    for fill in fills:
+        if fill.trade_id is None:
+            trade = trade_update(fill, order)
+            counts[trade.trade_id] += 1
+            if (count := counts[trade.trade_id]) > 1:
+                yield trade._replace(trade_id=f"{trade.trade_id}-{count}")
+
+
 def reconcile(
     order: InFlightOrder, open_order: Order | None, history: Order | None, fills: Iterable[Fill], now_s: float
 ) -> Verdict:
@@ -143,10 +155,16 @@ def reconcile(
     """
     shown = open_order or history
     venue_id = order.exchange_order_id if shown is None else shown.order_id
-    ours = [trade_update(fill, order) for fill in fills if fill.order_id == venue_id or is_same_order(order, fill)]
-    news = {trade.trade_id: trade for trade in ours if trade.trade_id not in order.order_fills}
+    ours = [fill for fill in fills if fill.order_id == venue_id or is_same_order(order, fill)]
+    told = (trade_update(fill, order) for fill in ours)
+    news = {trade.trade_id: trade for trade in told if trade.trade_id not in order.order_fills}
+    executed = order.executed_amount_base + sum((trade.fill_base_amount for trade in news.values()), Decimal(0))
+    for twin in _twins(ours, order):
+        lacking = Decimal(0) if shown is None else shown.executed_quantity - executed
+        if twin.trade_id not in order.order_fills and twin.fill_base_amount <= lacking:
+            news[twin.trade_id] = twin
+            executed += twin.fill_base_amount
     trades = sorted(news.values(), key=lambda trade: trade.fill_timestamp)
-    executed = order.executed_amount_base + sum((trade.fill_base_amount for trade in trades), Decimal(0))
     behind = is_behind(open_order, history)
     if (shown is None or behind) and executed >= order.amount > 0 and order.current_state not in FINAL_STATES:
         # All of it was traded: that is the whole story, even where no list of orders shows it (yet).
@@ -160,8 +178,8 @@ def reconcile(
         return Verdict(trades, filled, found=True, complete=True)
     if shown is None:
         return Verdict(trades, None, found=bool(ours), complete=True)
-    told = order_update(shown, order, executed, now_s)
-    return Verdict(trades, told, found=True, complete=executed >= shown.executed_quantity and not behind)
+    state = order_update(shown, order, executed, now_s)
+    return Verdict(trades, state, found=True, complete=executed >= shown.executed_quantity and not behind)
 
 
 def refusal(market: Market, order: Mapping[str, Any]) -> str | None:

@@ -259,6 +259,17 @@ def test_reconcile(state, open_order, history, fills, trades, told, found, compl
     assert order.attributes == before, "it only tells"
 
 
+def test_system_fills_that_agree_in_everything_are_as_many_as_the_venue_counts():
+    twin = fill(1, "0.25", trade_id=None)
+    order = in_flight()
+    verdict = reconcile(order, shown(OrderStatus.PARTIALLY_FILLED, "0.5"), None, [twin, twin, twin], NOW_S)
+    assert len({trade.trade_id for trade in verdict.trade_updates}) == 2, "the third is a row on two pages"
+    for trade in verdict.trade_updates:
+        order.update_with_trade_update(trade)
+    again = reconcile(order, None, shown(OrderStatus.CANCELLED, "0.5"), [twin, twin], NOW_S)
+    assert not again.trade_updates and again.order_update.new_state is OrderState.CANCELED
+
+
 def test_reconcile_does_not_tell_known_trades_again():
     order = in_flight(OrderState.PARTIALLY_FILLED)
     order.update_with_trade_update(trade_update(fill(1), order))
