@@ -101,7 +101,7 @@ FEW_ORDERS = 5
 
 class BackpackExchange(ExchangePyBase):
     SHORT_POLL_INTERVAL = 5.0
-    ORDERS_POLL_INTERVAL = 10.0  # the stream is live and orders are open
+    ORDERS_POLL_INTERVAL = 8.0  # the stream is live and orders are open: a lost frame is made good within 10 s
     UNSETTLED_POLL_INTERVAL = 2.0  # an order's fate is being found out
     CHECK_INTERVAL = 60.0  # of what the streams tell as well: balances, clock
     TRADING_RULES_INTERVAL = 5 * 60.0  # the venue's cache of them is that old (api-doc/NOTES.md, "Markets")
@@ -148,6 +148,7 @@ class BackpackExchange(ExchangePyBase):
         self._account_is_shared = False
         self._doubts: dict[str, _Doubt] = {}  # by client order id
         self._orders_reconciled = False
+        self._interruptions = 0
         self._reconcile_wanted = False
         self._reconcile_task: asyncio.Task[None] | None = None
         self._reconcile_lock = asyncio.Lock()
@@ -695,11 +696,18 @@ class BackpackExchange(ExchangePyBase):
         self._doubts.pop(order.client_order_id, None)
         update = order_update(seen, order, order.executed_amount_base, time_s)
         if update is not None:
-            await self._order_tracker._process_order_update(update)
+            await self._tell_state(order, update)
         else:
             await self._acknowledge(order, seen.order_id, time_s)
         if order.executed_amount_base < seen.executed_quantity:
             self._reconcile_soon()
+
+    async def _tell_state(self, order: InFlightOrder, update: OrderUpdate) -> None:
+        if update.new_state is OrderState.FILLED:
+            # All fills that the venue counts are known. Hummingbot would wait for those of the amount once asked for,
+            # which never come if the venue has reduced the order.
+            order.completely_filled_event.set()
+        await self._order_tracker._process_order_update(update)
 
     async def _acknowledge(self, order: InFlightOrder, exchange_order_id: str, time_s: float) -> None:
         """An order is created before it is filled, in whatever order the news comes."""
@@ -747,6 +755,8 @@ class BackpackExchange(ExchangePyBase):
             self._next_balance_check_s = 0.0
             self._reconcile_soon()
         elif isinstance(message, Interrupted):
+            self._interruptions += 1
+            self._orders_reconciled = False
             self.real_time_balance_update = False
             self._begin_estimate()
         else:
@@ -849,7 +859,7 @@ class BackpackExchange(ExchangePyBase):
     def _get_poll_interval(self, timestamp: float) -> float:
         if not self._is_user_stream_initialized():
             return self.SHORT_POLL_INTERVAL
-        if self._doubts:
+        if self._doubts.keys() - self._order_tracker.lost_orders.keys():
             return self.UNSETTLED_POLL_INTERVAL
         if self._order_tracker.active_orders or self._lend_failure_told:
             return self.ORDERS_POLL_INTERVAL
@@ -879,8 +889,11 @@ class BackpackExchange(ExchangePyBase):
             await self._status_polling_loop_fetch_updates()
 
     async def _update_order_status(self) -> None:
+        """Counts as reconciled if the stream has told of everything since the venue's records were asked for."""
+        is_live, interruptions = super()._is_user_stream_initialized(), self._interruptions
         await self._reconcile(list(self._order_tracker.active_orders.values()))
-        self._orders_reconciled = True
+        if is_live and interruptions == self._interruptions:
+            self._orders_reconciled = True
 
     async def _update_lost_orders_status(self) -> None:
         await self._try_to_reconcile(list(self._order_tracker.lost_orders.values()))
@@ -906,11 +919,14 @@ class BackpackExchange(ExchangePyBase):
             short = [order for order in orders if _lacks_fills(order, open_orders.of(order), history.of(order))]
             fills = await self._records(CONSTANTS.FILL_HISTORY, wire.parse_fill, short)
             for order in orders:
-                verdict = reconcile(order, open_orders.of(order), history.of(order), fills.rows, self._now_s())
+                open_order, record = open_orders.of(order), history.of(order)
+                if order.is_failure and (shown := open_order or record):
+                    order.update_exchange_order_id(shown.order_id)  # a lost one has shown itself
+                verdict = reconcile(order, open_order, record, fills.rows, self._now_s())
                 for trade in verdict.trade_updates:
                     await self._tell_fill(order, trade)
                 if verdict.order_update is not None:
-                    await self._order_tracker._process_order_update(verdict.order_update)
+                    await self._tell_state(order, verdict.order_update)
                 if verdict.trade_updates or verdict.order_update is not None:
                     # Frames were missed, those of balances maybe too: what was heard so far counts no more.
                     self._next_balance_check_s = 0.0
@@ -920,20 +936,43 @@ class BackpackExchange(ExchangePyBase):
                 elif verdict.found:
                     self._doubts.setdefault(order.client_order_id, _Doubt(time.monotonic()))
                 elif open_orders.complete and history.complete and fills.complete:
-                    self._on_absence(order)
+                    await self._on_absence(order)
 
     def _is_being_submitted(self, order: InFlightOrder) -> bool:
         return order.exchange_order_id is None and order.client_order_id not in self._doubts
 
-    def _on_absence(self, order: InFlightOrder) -> None:
+    async def _on_absence(self, order: InFlightOrder) -> None:
         """None of the venue's records has the order: it was never accepted, or they lag. Time tells."""
         doubt = self._doubts.setdefault(order.client_order_id, _Doubt(time.monotonic()))
         doubt.absences += 1
-        grace_s = UNKNOWN_OUTCOME_GRACE_S if order.exchange_order_id is None else ACKNOWLEDGED_GRACE_S
-        if doubt.absences >= ABSENCES_BEFORE_FAILED and time.monotonic() - doubt.since_s >= grace_s:
-            del self._doubts[order.client_order_id]
-            reason = NotFound("", "Backpack has no record of this order: it was not accepted")
-            self._update_order_after_failure(order.client_order_id, order.trading_pair, reason)
+        is_fresh = order.exchange_order_id is None and not order.is_failure
+        grace_s = UNKNOWN_OUTCOME_GRACE_S if is_fresh else ACKNOWLEDGED_GRACE_S
+        if doubt.absences < ABSENCES_BEFORE_FAILED or time.monotonic() - doubt.since_s < grace_s:
+            return
+        del self._doubts[order.client_order_id]
+        reason = NotFound("", "Backpack has no record of this order: it was not accepted")
+        failed = OrderUpdate(
+            client_order_id=order.client_order_id,
+            trading_pair=order.trading_pair,
+            update_timestamp=self._now_s(),
+            new_state=OrderState.FAILED,
+            misc_updates={"error_message": str(reason), "error_type": type(reason).__name__},
+        )
+        was_lost = order.is_failure
+        await self._order_tracker._process_order_update(failed)
+        if not was_lost:
+            self._watch_as_lost(order)
+
+    def _watch_as_lost(self, order: InFlightOrder) -> None:
+        """Should it show itself after all, because the records lagged, its fills are told and it is cancelled."""
+        self._order_tracker._cached_orders.pop(order.client_order_id, None)
+        self._order_tracker._lost_orders[order.client_order_id] = order
+        self._doubts[order.client_order_id] = _Doubt(time.monotonic())
+
+    async def _cancel_lost_orders(self) -> None:
+        for order in self._order_tracker.lost_orders.values():
+            if order.exchange_order_id is not None:
+                await self._execute_order_cancel(order)
 
     async def _open_orders(self) -> "_Records[Order]":
         rows, unreadable = wire.parse_readable(await self._request(CONSTANTS.OPEN_ORDERS), wire.parse_order, "orders")

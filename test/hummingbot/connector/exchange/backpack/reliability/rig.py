@@ -42,14 +42,14 @@ SYMBOL = "SOL_USDC"
 # A second price level with room on both sides; the synthetic venue's band around it is wide.
 MID = Decimal("150")
 
-CREATED, OVER = "created", "over"
+CREATED, FILLED, OVER, FAILED = "created", MarketEvent.OrderFilled.name, "over", "failed"
 STORY = {
     MarketEvent.BuyOrderCreated.name: CREATED,
     MarketEvent.SellOrderCreated.name: CREATED,
     MarketEvent.BuyOrderCompleted.name: OVER,
     MarketEvent.SellOrderCompleted.name: OVER,
     MarketEvent.OrderCancelled.name: OVER,
-    MarketEvent.OrderFailure.name: OVER,
+    MarketEvent.OrderFailure.name: FAILED,
 }
 
 
@@ -503,11 +503,14 @@ def _shown_levels(book: Any) -> tuple[Levels, Levels]:
 
 
 def _is_a_story(told: list[str]) -> bool:
-    """Created, then filled any number of times, then over; what never got going is over at once."""
-    if CREATED not in told:
-        return told == [OVER]
-    middle = told[1:-1] if told[-1] == OVER else told[1:]
-    return told[0] == CREATED and all(what == MarketEvent.OrderFilled.name for what in middle)
+    """Created, then filled any number of times, then over. What never got going fails at once; should the exchange have
+    it after all, as late records show, its fills are told all the same."""
+    if told[0] == FAILED:
+        return all(what == FILLED for what in told[1:])
+    if told == [OVER]:
+        return True
+    middle = told[1:-1] if told[-1] in (OVER, FAILED) else told[1:]
+    return told[0] == CREATED and all(what == FILLED for what in middle)
 
 
 def _told_fill(event: OrderFilledEvent) -> tuple[Any, ...]:
