@@ -25,13 +25,14 @@ bookTicker                  at most one frame for all that one command did
 tickers and candles         rolling windows move by minutes; the past is bounded (``statistics.py``)
 caching                     answers are always fresh; the venue's CDN may be minutes late with markets
 rate limits                 not enforced
+mirrored markets            users' orders stand behind all that the venue shows (``mirrored_market.py``); no past trades
 history                     the last 100,000 orders and fills of an account, the last thousands of trades of a market
 account.positionUpdate      may be subscribed and never sends: nobody has a position here
 --------------------------  -------------------------------------------------------------------------------------------
 absent (501, 4006)
 --------------------------  -------------------------------------------------------------------------------------------
 orders                      triggers, take-profit and stop-loss, reduceOnly, slippage tolerance, automatic borrowing
-venue                       futures, mark prices, funding, strategies, RFQ, vaults, predictions, securities (none listed)
+venue                       futures, mark prices, funding, strategies, RFQ, vaults, predictions, securities
 money                       deposits and withdrawals over the API; ``/_sim/`` moves funds instead
 ==========================  ===========================================================================================
 """

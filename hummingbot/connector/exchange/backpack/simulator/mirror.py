@@ -10,8 +10,10 @@ Trades, tickers and candles begin when the mirror does; the past is not fetched.
 
 When the connection is lost, an update is missing, or the source falls silent while its book moves on, trading halts in
 the markets concerned until they are known again (one log line then, one when all are back). A market that is silent for
-``silence_s`` is asked about over REST: a quiet market has the same book there, a dead stream has not. Connections are
-tried again after 1, 2, 4 ... 60 s, give or take a fifth; a connection that was good for a minute starts over at 1 s.
+``silence_s`` is asked about over REST: a quiet market has the same book there, a dead stream has not. So no book is
+older than ``silence_s``, give or take a quarter, and the answer to that question. A mirror that is paused for as long
+halts, too. Connections are tried again after 1, 2, 4 ... 60 s, give or take a fifth; one that was good for a minute
+starts over at 1 s.
 """
 
 import asyncio
@@ -98,6 +100,7 @@ class Mirror(MarketSource):
         self._since_s = time.monotonic()  # of the state
         self._reason: str | None = None
         self._heard_s: float | None = None
+        self._stepped_s = self._since_s
         self._connections = 0
         self._tries = 0
 
@@ -108,13 +111,16 @@ class Mirror(MarketSource):
 
         Raises SourceError for a market that it does not list.
         """
-        for delay_s in delays(self._rng):
+        for tries, delay_s in enumerate(delays(self._rng), 1):
             try:
                 async with _http() as http:
                     listed = await self._listed_markets(http)
                 break
             except EXPECTED as error:
-                logger.warning("mirror of %s: no markets (%s); retry in %.1f s", self._rest_url, _why(error), delay_s)
+                logger.log(
+                    logging.WARNING if tries == 1 else logging.DEBUG,
+                    "mirror of %s: no markets (%s); it is asked until it answers", self._rest_url, _why(error),
+                )  # fmt: skip
                 await asyncio.sleep(delay_s)
         unknown = [symbol for symbol in self._symbols if symbol not in listed]
         if unknown:
@@ -128,6 +134,7 @@ class Mirror(MarketSource):
         self._task = asyncio.create_task(self._follow())
 
     def step(self) -> None:
+        self._stepped_s = time.monotonic()
         try:
             for market in self._markets.values():
                 market.step(time.monotonic())
@@ -218,7 +225,9 @@ class Mirror(MarketSource):
         raise SourceError(f"the source closed the connection, code {socket.close_code}")
 
     def _want_book(self, http: aiohttp.ClientSession, market: MirroredMarket) -> None:
-        if self._group is not None and market.symbol not in self._fetching:
+        """Ask for a snapshot, unless the book is known, asked for already, or not shown by the source."""
+        needed = market.known_id is None and not market.closed
+        if self._group is not None and needed and market.symbol not in self._fetching:
             self._fetching.add(market.symbol)
             self._group.create_task(self._fetch_book(http, market))
 
@@ -239,14 +248,20 @@ class Mirror(MarketSource):
             for market in self._markets.values():
                 known = listed.get(market.symbol)
                 market.set_source_state(OrderBookState.CLOSED if known is None else known.order_book_state)
-                if market.known_id is None and not market.closed:
-                    self._want_book(http, market)
+                self._want_book(http, market)
             await asyncio.sleep(STATES_EVERY_S)
 
     async def _watch_silence(self, http: aiohttp.ClientSession) -> None:
         while True:
             await asyncio.sleep(self._silence_s / 4)
             silent_since_s = time.monotonic() - self._silence_s
+            if self._stepped_s < silent_since_s:
+                if self._state is MirrorState.LIVE:
+                    self._halt_markets()
+                    self._note_halt("it is paused", "waiting to be resumed")
+                continue
+            for market in self._markets.values():
+                self._want_book(http, market)
             silent = [market for market in self._markets.values() if market.live and market.heard_s <= silent_since_s]
             await asyncio.gather(*(self._ask_after(http, market) for market in silent))
 

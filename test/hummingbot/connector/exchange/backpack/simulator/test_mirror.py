@@ -341,6 +341,19 @@ async def test_a_quiet_market_is_not_a_dead_one() -> None:
         await until(lambda: not live(sim))
 
 
+async def test_a_mirror_that_is_paused_by_hand_halts() -> None:
+    async with a_venue() as venue, mirrored(venue, silence_s=0.4) as sim:
+        comparison = Comparison(venue, sim)
+        sim.pause_market()
+        await until(lambda: state(sim) is OrderBookState.CANCEL_ONLY)
+        assert sim.market.status()["reason"] == "it is paused"
+        await asyncio.sleep(0.3)
+        sim.resume_market()
+        await until(lambda: live(sim))
+        await comparison.enough(6)
+        assert sim.market.status()["connections"] == 1
+
+
 async def test_no_fill_while_the_mirror_is_not_live() -> None:
     """Orders all the time, from both sides, through several losses."""
     async with a_venue() as venue, mirrored(venue, "SOL_USDC", silence_s=0.4) as sim:
