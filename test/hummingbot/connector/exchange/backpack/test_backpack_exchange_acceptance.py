@@ -434,7 +434,7 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
         with patch.object(backpack_exchange, "ACKNOWLEDGED_GRACE_S", 0.0):
             self.configure_order_not_found_error_order_status_response(order, mock_api)
             await self.exchange._update_lost_orders_status()
-            self.assertIn(order.client_order_id, self.exchange._order_tracker.lost_orders, "one absence is none")
+            self.assertIn(order.client_order_id, self.exchange._doubts, "one absence is none")
             self.configure_order_not_found_error_order_status_response(order, mock_api)
             await self.exchange._update_lost_orders_status()
             await eventually(lambda: order.client_order_id not in self.exchange._order_tracker.all_fillable_orders)
