@@ -256,7 +256,7 @@ def test_delays_double_up_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(GarbageFrame(), {"count": 1, "stream": "depth"}, "expected", id="garbage"),
         pytest.param(Truncated(), {"count": 1, "stream": "depth"}, "expected JSON", id="half a frame"),
         pytest.param(Restart(seconds=0.5), {}, "closed the connection", id="a restart"),
-        pytest.param(Silence(), {"count": 200}, "while its book moves on", id="silence, pings go on"),
+        pytest.param(Silence(), {}, "while its book moves on", id="silence, pings go on"),
     ],
 )
 async def test_a_loss_halts_is_said_and_heals(
