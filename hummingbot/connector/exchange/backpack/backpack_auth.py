@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -38,12 +39,8 @@ def signing_key(api_key: str, api_secret: str) -> SigningKey:
     if not api_key.strip() or not api_secret.strip():
         given, missing = ("secret", "key") if api_secret.strip() else ("key", "secret")
         raise InvalidKeys(f"An API {given} was given without its {missing}. Enter both.")
-    public = _decoded(api_key, "key")
-    if len(public) != 32:
-        raise InvalidKeys(f"The API key should be base64 of 32 bytes, it is of {len(public)}. {COPY_AGAIN}")
-    secret = _decoded(api_secret, "secret")
-    if len(secret) not in (32, 64):
-        raise InvalidKeys(f"The API secret should be base64 of 32 bytes, it is of {len(secret)}. {COPY_AGAIN}")
+    public = _decoded(api_key, "key", (32,))
+    secret = _decoded(api_secret, "secret", (32, 64))
     key = SigningKey(secret[:32])
     derived = bytes(key.verify_key)
     if len(secret) == 64 and secret[32:] != derived:
@@ -55,11 +52,15 @@ def signing_key(api_key: str, api_secret: str) -> SigningKey:
     return key
 
 
-def _decoded(text: str, what: str) -> bytes:
-    try:
-        return base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidKeys(f"The API {what} is not base64 text. {COPY_AGAIN}") from None
+def _decoded(text: str, what: str, sizes: tuple[int, ...]) -> bytes:
+    text = text.strip()
+    with suppress(binascii.Error, ValueError):
+        decoded = base64.b64decode(text, validate=True)
+        if len(decoded) in sizes:
+            return decoded
+    if len(text) != 44:
+        raise InvalidKeys(f"The API {what} should have 44 characters, it has {len(text)}. {COPY_AGAIN}")
+    raise InvalidKeys(f"The API {what} is not base64 text of 32 bytes. {COPY_AGAIN}")
 
 
 def canonical_text(instruction: str, parameters: Mapping[str, Any], timestamp_ms: int, window_ms: int) -> str:
@@ -115,7 +116,7 @@ class BackpackAuth(AuthBase):
 
     def _signed(self, instruction: str, parameters: Mapping[str, Any]) -> tuple[int, str]:
         if self._key is None:
-            raise InvalidKeys("This needs an API key and secret: enter them with `connect backpack`.")
+            raise InvalidKeys("This needs an API key and secret: enter them with `connect`.")
         timestamp_ms = int(self._clock.time() * 1e3)
         text = canonical_text(instruction, parameters, timestamp_ms, CONSTANTS.SIGNATURE_WINDOW_MS)
         return timestamp_ms, _Hidden(base64.b64encode(self._key.sign(text.encode()).signature).decode())

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import logging
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -23,11 +24,11 @@ from hummingbot.connector.exchange.backpack.simulator.listing import DEFAULT_MAR
 from hummingbot.connector.exchange.backpack.simulator.market import MarketSource
 from hummingbot.connector.exchange.backpack.simulator.matching import Exchange
 from hummingbot.connector.exchange.backpack.simulator.mirror import Mirror, MirrorState, addresses_of
-from hummingbot.connector.exchange.backpack.simulator.model import BalanceChanged, Event, Market, OrderStatus
+from hummingbot.connector.exchange.backpack.simulator.model import BalanceChanged, Event, Market, OrderStatus, Side
 from hummingbot.connector.exchange.backpack.simulator.recording import Recorded, RecordingError
 from hummingbot.connector.exchange.backpack.simulator.source_words import SourceError
 from hummingbot.connector.exchange.backpack.simulator.state import AccountState, BadState, load, save, state_of
-from hummingbot.connector.exchange.backpack.wire import symbol_of
+from hummingbot.connector.exchange.backpack.wire import Balance, symbol_of
 
 ACCOUNT = "demo"
 STATE_FILE = "backpack_demo.json"
@@ -102,14 +103,24 @@ class DemoExchange:
     def is_running(self) -> bool:
         return self._exchange is not None
 
-    def balances(self) -> dict[str, Decimal]:
-        """What the account has, or will begin with; from the settings and the state that was kept, without network."""
-        if self._exchange is not None:
-            ledger = self._exchange.exchange.ledger.balances(ACCOUNT)
-            return {asset: balance.total for asset, balance in ledger.items()}
+    def balances(self) -> list[Balance]:
+        """What the account begins with, or has if another object runs it or ran it; without network.
+
+        Raises BadDemoSettings.
+        """
         settings = DemoSettings.of(self._config)
         kept = self._kept(settings)
-        return dict(kept.balances if kept is not None else settings.balances)
+        locked: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for order in kept.orders if kept is not None else ():
+            if order.status.is_open and order.price is not None:
+                base, quote = order.symbol.split("_")
+                is_buy = order.side is Side.BID
+                locked[quote if is_buy else base] += order.remaining * (order.price if is_buy else 1)
+        totals = kept.balances if kept is not None else settings.balances
+        return [
+            Balance(asset, available=total - locked[asset], locked=locked[asset], staked=Decimal(0))
+            for asset, total in totals.items()
+        ]
 
     async def start(self) -> Venue:
         """Where it listens. Waits for the source of prices to answer, and goes on trying if the caller gives up.

@@ -9,6 +9,7 @@ import asyncio
 import math
 import random
 import secrets
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -128,7 +129,8 @@ class BackpackExchange(ExchangePyBase):
         ``connector_configuration``: where Hummingbot has the ``demo`` block of this connector's configuration.
         ``auto_lend_redeem``: let orders use funds that the venue has lent out. Raises InvalidKeys.
         """
-        is_demo = domain == CONSTANTS.DEFAULT_DOMAIN and (demo_mode or not (backpack_api_key or backpack_api_secret))
+        no_keys = not (backpack_api_key + backpack_api_secret).strip()
+        is_demo = domain == CONSTANTS.DEFAULT_DOMAIN and (demo_mode or no_keys)
         demo_config = connector_configuration.demo if connector_configuration else utils.DemoConfigMap(keep=False)
         self._demo = DemoExchange(demo_config, trading_pairs or []) if is_demo else None
         self._is_starting = False
@@ -323,6 +325,15 @@ class BackpackExchange(ExchangePyBase):
 
     async def _make_trading_pairs_request(self) -> Any:
         return await self._request(CONSTANTS.MARKETS)
+
+    async def _initialize_trading_pair_symbol_map(self) -> None:
+        """As inherited, but that the venue cannot be asked is one line in the log, not a traceback."""
+        try:
+            self._initialize_trading_pair_symbols_from_exchange_info(await self._make_trading_pairs_request())
+        except BackpackError as error:
+            self.logger().warning("The markets cannot be listed: %s", error)
+        except Exception:
+            self.logger().exception("The markets could not be read.")
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
         markets = self._readable_markets(exchange_info)
@@ -808,10 +819,9 @@ class BackpackExchange(ExchangePyBase):
 
     async def _update_balances(self) -> None:
         if self._demo is not None and not self._demo.is_running:
-            self.logger().warning("DEMO: no API key, these balances are play money.")
-            for asset, amount in self._demo.balances().items():
-                self._set_balance(Balance(asset, available=amount, locked=Decimal(0), staked=Decimal(0)))
+            self._take_demo_balances(self._demo)
             return
+        is_first = not self._account_balances
         asked_s = time.monotonic()
         try:
             answer = await self._request(CONSTANTS.CAPITAL)
@@ -833,6 +843,22 @@ class BackpackExchange(ExchangePyBase):
                 table.pop(asset, None)
         is_sure = not heard and not self._lend_failure_told
         self._next_balance_check_s = time.monotonic() + (self.CHECK_INTERVAL if is_sure else BALANCE_LAG_S)
+        if is_first and not self.is_trading_required:
+            _show_person(f"The account on {self.name} has {self._holdings()}.")
+
+    def _take_demo_balances(self, demo: DemoExchange) -> None:
+        balances = demo.balances()
+        self._account_balances.clear()
+        self._account_available_balances.clear()
+        for balance in balances:
+            self._set_balance(balance)
+        told = f"DEMO, no real money: without an API key {self.name} trades on paper and has {self._holdings()}."
+        self.logger().warning(told)
+        _show_person(told)
+
+    def _holdings(self) -> str:
+        held = [f"{amount.normalize():f} {asset}" for asset, amount in self._account_balances.items() if amount]
+        return ", ".join(held) or "nothing"
 
     async def _update_lent(self) -> None:
         try:
@@ -1065,6 +1091,14 @@ class _Records(Generic[Row]):
 def _lacks_fills(order: InFlightOrder, open_order: Order | None, history: Order | None) -> bool:
     shown = open_order or history
     return shown is None or is_behind(open_order, history) or shown.executed_quantity > order.executed_amount_base
+
+
+def _show_person(text: str) -> None:
+    """Among the answers of the full-screen client, where that runs: a person looks there and not at the log."""
+    module = sys.modules.get("hummingbot.client.hummingbot_application")
+    application = module and module.HummingbotApplication._main_app
+    if application and not application.headless_mode:
+        application.notify(f"\n{text}")
 
 
 def _time_s(row: Order | Fill) -> float:

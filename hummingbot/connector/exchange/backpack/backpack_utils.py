@@ -48,9 +48,9 @@ class DemoConfigMap(BaseClientModel):
 class BackpackConfigMap(BaseConnectorConfigMap):
     connector: str = "backpack"
     backpack_api_key: SecretStr = _key_field(
-        "Enter your Backpack API key (from backpack.exchange, Settings > API Keys; leave blank for demo mode)"
+        "Enter your Backpack API key (backpack.exchange > Settings > API Keys; blank: demo mode, no real money)"
     )
-    backpack_api_secret: SecretStr = _key_field("Enter your Backpack API secret (leave blank for demo mode)")
+    backpack_api_secret: SecretStr = _key_field("Enter your Backpack API secret (blank: demo mode)")
     demo: DemoConfigMap = Field(default=DemoConfigMap())
     receive_connector_configuration: bool = Field(default=True)  # the connector is given this whole map
     model_config = ConfigDict(title="backpack")

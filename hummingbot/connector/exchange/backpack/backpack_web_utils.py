@@ -217,6 +217,8 @@ class BackpackAPIFactory(WebAssistantsFactory):
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):  # its text repeats the address
+        return error.os_error.strerror or str(error.os_error)
     return str(error) or type(error).__name__
 
 
