@@ -291,7 +291,9 @@ class BackpackExchange(ExchangePyBase):
     async def _make_network_check_request(self) -> None:
         """Hummingbot asks every 10 s whether the venue can be reached: asking for the time serves two purposes."""
         await self._start_demo()
-        with suppress(RateLimited):  # it can be reached, and connecting anew would only add to the requests
+        if self._web_assistants_factory.is_pausing(CONSTANTS.TIME):
+            return  # it can be reached, and to connect anew, as Hummingbot would, only adds to the requests
+        with suppress(RateLimited):
             await self._update_time_synchronizer_from_venue()
 
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:

@@ -107,6 +107,9 @@ class _Pause:
         self._until_s = 0.0
 
     def extend(self) -> None:
+        """Calls that were under way together are one offence."""
+        if self.seconds_left:
+            return
         self._delays = self._delays or backoff(random.random)
         self._until_s = time.monotonic() + next(self._delays)
 
@@ -165,6 +168,11 @@ class BackpackAPIFactory(WebAssistantsFactory):
                 tries += 1
                 if endpoint.method not in _REPEATABLE or tries == _TRIES_WHEN_RATE_LIMITED:
                     raise
+
+    def is_pausing(self, endpoint: Endpoint) -> bool:
+        """Whether calls of this class wait because the venue, which does answer, has had too many."""
+        pause = self._pauses.get(endpoint.pool)
+        return pause is not None and pause.seconds_left > 0
 
     async def correct_clock(self) -> None:
         """Forget what was known of the venue's clock and ask it anew."""
