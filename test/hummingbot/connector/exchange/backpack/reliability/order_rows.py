@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.network_iterator import NetworkStatus
 from test.hummingbot.connector.exchange.backpack.reliability.rig import SYMBOL, Rig, faults, model
 from test.hummingbot.connector.exchange.backpack.reliability.rows import Phase, row
 
@@ -426,6 +427,15 @@ async def queries_rate_limited(rig: Rig) -> None:
     await completed(rig, order_id)
 
 
+@row("O8", Phase.WHILE_QUIET, "Hummingbot asks whether the exchange can be reached, and it is one request too many")
+async def network_check_rate_limited(rig: Rig) -> None:
+    limit = rig.sim.faults.arm(faults.RateLimited(), method="GET")
+    for _ in range(3):
+        status = await asyncio.wait_for(rig.connector.check_network(), 5)  # what Hummingbot waits
+        assert status is NetworkStatus.CONNECTED, "Hummingbot would stop the connector and start it again"
+    rig.sim.faults.clear(limit)
+
+
 @row("O8", Phase.BEFORE_THE_ANSWER, "an order is refused with 429")
 async def order_rate_limited(rig: Rig) -> None:
     rig.sim.faults.arm(faults.RateLimited(), **SUBMIT, count=1)
@@ -686,6 +696,17 @@ async def garbage(rig: Rig) -> None:
 # -- O15, O16: fills ---------------------------------------------------------------------------------------------------
 
 
+@row("O12", Phase.WHILE_FILLING, "the venue reduces an order, then what is left of it is filled")
+async def reduced_by_the_venue(rig: Rig) -> None:
+    order_id = await rig.resting(price=TOUCH)
+    other = await rig.resting(price="149.4")
+    rig.sim.exchange.reduce(rig.venue_order(order_id).id, Decimal("0.6"))
+    rig.street_takes(order_id)
+    rig.street_takes(other)
+    await completed(rig, other, 2)  # nothing waits for fills that never come
+    await completed(rig, order_id, 2)
+
+
 @row("O15", Phase.WHILE_FILLING, "one order is filled in 130 trades, unseen")
 async def many_fills_of_one_order(rig: Rig) -> None:
     order_id = await rig.resting("1.3", TOUCH)
@@ -803,6 +824,22 @@ async def network_stopped_and_started(rig: Rig) -> None:
     rig.sim.faults.clear(hang)
 
 
+@row("O17", Phase.WHILE_RECONNECTING, "the network is stopped and started while the fate of orders is unknown")
+async def network_stopped_while_unknown(rig: Rig) -> None:
+    lost = lose_frames(rig)
+    rig.sim.faults.arm(faults.AcceptThenDropResponse(), **SUBMIT, count=2)
+    slow = rig.sim.faults.arm(faults.Latency(0.5), method="GET", path="/api/v1/orders")
+    filled, open_id = rig.buy("1", "152"), rig.buy("1", AWAY)
+    await rig.until(lambda: rig.venue_order(open_id), 10, "the exchange has the order")
+    await rig.until(lambda: slow.fired, 5, "the connector is looking for its orders")
+    await rig.connector.stop_network()
+    rig.sim.faults.clear(slow)
+    await rig.connector.start_network()
+    await completed(rig, filled)
+    await rig.until(lambda: rig.is_open(open_id), 10, "the connector has found its order")
+    rig.sim.faults.clear(lost)
+
+
 # -- O18, O19: stop, and other bots ------------------------------------------------------------------------------------
 
 
@@ -875,6 +912,31 @@ async def stop_through_trouble(rig: Rig) -> None:
     results = await rig.connector.cancel_all(20)
     assert not rig.venue_orders(), "an order was left behind"
     assert sorted(one.order_id for one in results if one.success) == sorted(order_ids)
+
+
+@row("O18", Phase.AT_STOP, "most of many cancels are refused with 429")
+async def stop_while_rate_limited(rig: Rig) -> None:
+    order_ids = await place(rig, 40)
+    place_by_hand(rig)
+    rig.sim.faults.arm(faults.RateLimited(), **CANCEL, count=30)
+    results = await rig.connector.cancel_all(10)
+    assert not rig.venue_orders(), "an order was left behind"
+    assert sorted(one.order_id for one in results if one.success) == sorted(order_ids)
+
+
+@row("O18", Phase.AT_STOP, "another bot places orders in the very moment of the stop")
+async def stop_while_others_trade(rig: Rig) -> None:
+    seen = rig.street_order(model.Side.BID, "1", "139", account=rig.account, client_id=66)
+    rig.sim.exchange.cancel(rig.account.name, SYMBOL, order_id=seen.id)
+    order_ids = await place(rig, 5)
+    slow = rig.sim.faults.arm(faults.Latency(0.3), method="DELETE")
+    stop = asyncio.ensure_future(rig.connector.cancel_all(20))
+    await rig.until(lambda: slow.fired, 5, "the first cancel is under way")
+    foreign = place_by_hand(rig)
+    results = await stop
+    assert sorted(one.order_id for one in results if one.success) == sorted(order_ids)
+    assert by_hand_untouched(rig, foreign) and not rig.venue_orders()
+    rig.sim.faults.clear(slow)
 
 
 @row("O19", Phase.WHILE_FILLING, "orders of another bot on the account are filled and cancelled")
