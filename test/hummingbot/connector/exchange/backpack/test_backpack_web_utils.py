@@ -337,12 +337,16 @@ async def test_while_orders_are_limited_none_goes_out_late(script, api):
     assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
 
 
-async def test_pauses_grow_until_a_call_gets_through():
+async def test_pauses_grow_until_a_call_gets_through(monkeypatch):
+    now_s = 1000.0
+    monkeypatch.setattr(web_utils.time, "monotonic", lambda: now_s)
     pause = web_utils._Pause()
     lengths_s = []
     for _ in range(3):
         pause.extend()
+        pause.extend()  # another call that was under way together with the first
         lengths_s.append(pause.seconds_left)
+        now_s += pause.seconds_left
     assert lengths_s[0] < 1.3 < lengths_s[1] < 2.5 < lengths_s[2] < 5
     pause.end()
     pause.extend()
