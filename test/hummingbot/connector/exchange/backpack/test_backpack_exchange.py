@@ -138,10 +138,10 @@ async def test_not_ready_before_the_orders_fate_is_known(venue):
     saved = InFlightOrder("7", SOL, LIMIT, TradeType.BUY, Decimal(1), 1.0, Decimal(140), "99", OrderState.OPEN)
     exchange.restore_tracking_states({"7": saved.to_json()})
     async with running(exchange, ready=False):
-        await eventually(lambda: exchange._user_stream_tracker.last_recv_time > 0 and blind.fired > 1)
+        await eventually(lambda: exchange._user_stream_tracker.last_recv_time > 0 and blind.fired, timeout=10)
         assert not exchange.status_dict["user_stream_initialized"]
         venue.faults.clear(blind)
-        await eventually(lambda: exchange.ready)
+        await eventually(lambda: exchange.ready, timeout=10)
 
 
 async def test_not_ready_after_the_private_stream_is_lost(desk):
