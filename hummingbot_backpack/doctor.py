@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import psutil
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from hummingbot_backpack import __version__, hook, instance
 
@@ -108,7 +108,7 @@ async def _collected(findings: AsyncIterator[Finding]) -> list[Finding]:
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("what", "result", "seen", show_lines=False)
+    table = Table("what", "result", Column("seen", overflow="fold"))
     for finding in findings:
         words = escape(finding.seen) + (f"\n[bold]To do:[/] {escape(finding.advice)}" if finding.advice else "")
         table.add_row(finding.topic, f"[{COLOURS[finding.verdict]}]{finding.verdict}[/]", words)

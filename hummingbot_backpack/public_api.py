@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
@@ -361,7 +361,7 @@ def wide_console() -> Console:
 
 
 def results_table(results: Sequence[Result]) -> Table:
-    table = Table("check", "result", "seen")
+    table = Table("check", "result", Column("seen", overflow="fold"))
     for result in results:
         table.add_row(result.check, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", escape(result.seen))
     return table
