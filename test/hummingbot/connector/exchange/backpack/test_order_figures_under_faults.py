@@ -1,6 +1,5 @@
 """Figures promised for orders, measured at the connector's own pace."""
 
-import asyncio
 import time
 from decimal import Decimal
 
@@ -23,7 +22,7 @@ async def test_a_minute_with_a_hundred_open_orders_and_then_a_lost_fill():
         await rig.until(lambda: len(rig.venue_orders()) == OPEN_ORDERS, 60, "all orders are open")
         await rig.until(lambda: rig.is_open(touch) and not rig.violations(), 30, "all is quiet")
         began = time.monotonic()
-        await asyncio.sleep(WATCHED_S)
+        await rig.pass_time(WATCHED_S)
         asked = [path for at, _, path in rig.requests.calls if at >= began]
         history = [path for path in asked if "/history/" in path]
         assert len(asked) <= 30 and len(history) <= 15, f"{len(asked)} requests, {len(history)} for histories: {asked}"

@@ -655,7 +655,7 @@ async def done_before_the_answer(rig: Rig) -> None:
     rig.street_takes(order_id, "0.5")
     rig.street_takes(order_id)
     await completed(rig, order_id)
-    await asyncio.sleep(0.8)  # the late answer says that it is new
+    await rig.pass_time(0.8)  # the late answer says that it is new
 
 
 @row("O13", Phase.WHILE_FILLING, "frames with a status that nobody knows")
