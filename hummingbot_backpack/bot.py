@@ -43,7 +43,7 @@ class Bot:
 
     def connect(self, keys: Mapping[str, Mapping[str, str]]) -> None:
         """``keys`` by connector. Those of an earlier session go: Hummingbot looks up every exchange it has keys of."""
-        for file in (self.folder / "conf" / "connectors").glob("backpack_local*.yml"):
+        for file in (self.folder / "conf" / "connectors").glob("backpack*.yml"):
             file.unlink()
         for connector, fields in keys.items():
             self._hbot("connect", connector, "--keys-stdin", given=json.dumps(fields))

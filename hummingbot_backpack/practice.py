@@ -3,7 +3,7 @@
 import argparse
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +15,9 @@ from rich.console import Console
 
 from hummingbot_backpack import instance
 from hummingbot_backpack.bot import Bot
+from hummingbot_backpack.demo_exchange import ACCOUNT as DEMO_ACCOUNT
+from hummingbot_backpack.demo_exchange import CONNECTOR as DEMO_CONNECTOR
+from hummingbot_backpack.demo_exchange import DemoExchange
 from hummingbot_backpack.local_exchange import Account, LocalExchange
 from hummingbot_backpack.problem import Problem
 from hummingbot_backpack.reckoning import Fill, TradeDatabase, balances_after, differences
@@ -65,17 +68,25 @@ def main(root: Path, arguments: argparse.Namespace) -> int:
     if not instance.has_hbot():
         raise Problem("This Hummingbot has no `hbot`; a practice session needs 20260922 or later.")
     strategy = STRATEGIES[arguments.strategy]
+    if strategy.in_demo and (arguments.bots > 1 or arguments.kill_after is not None):
+        raise Problem("In demo mode the exchange is inside Hummingbot: neither --bots nor --kill-after fits.")
     names = ["practice", *(f"practice-{number}" for number in range(2, arguments.bots + 1))]
     folders = [instance.prepare(root / name) for name in names]
     console = Console(highlight=False, soft_wrap=True)
     with ExitStack() as stack:
-        venues = []
-        for number, connector in enumerate(strategy.connectors):
+        venues: list[Venue] = []
+        exchanges: dict[str, LocalExchange] = {}
+        for number, connector in enumerate(strategy.local_connectors):
             log = folders[0] / "logs" / f"local_exchange{f'_{number + 1}' if number else ''}.log"
             exchange = stack.enter_context(LocalExchange(arguments.port + number, log, arguments.seed + number))
+            exchanges[connector] = exchange
             venues.append(Venue(connector, exchange, exchange.add_account("practice", OPENING)))
             console.print(f"Local exchange: {exchange.url}   connector: {connector}")
-        bots = [_bot(folder, venues) for folder in folders]
+        if strategy.in_demo:
+            source = next(iter(exchanges.values()))
+            venues.insert(0, Venue(DEMO_CONNECTOR, DemoExchange(folders[0], source), DEMO_ACCOUNT))
+            console.print(f"Demo mode, no real money: connector {DEMO_CONNECTOR}, follows {source.url}")
+        bots = [_bot(folder, {connector: at.url for connector, at in exchanges.items()}) for folder in folders]
         for bot in bots:
             console.print(f"Instance folder: {bot.folder}   log: {bot.log.name}")
             stack.callback(bot.kill)  # for the ways out on which it could not stop: it must not live on unseen
@@ -84,17 +95,18 @@ def main(root: Path, arguments: argparse.Namespace) -> int:
         return session.reckon()
 
 
-def _bot(folder: Path, venues: Sequence["Venue"]) -> Bot:
-    addresses = {f"{venue.connector.upper()}_URL": venue.exchange.url for venue in venues}
-    return Bot(folder, addresses | {"HBOT_PASSWORD": PASSWORD, "BACKPACK_RATE_DOMAIN": venues[0].connector})
+def _bot(folder: Path, addresses: Mapping[str, str]) -> Bot:
+    """``addresses`` of the local exchanges, by connector."""
+    variables = {f"{connector.upper()}_URL": url for connector, url in addresses.items()}
+    return Bot(folder, variables | {"HBOT_PASSWORD": PASSWORD, "BACKPACK_RATE_DOMAIN": next(iter(addresses))})
 
 
 @dataclass(frozen=True)
 class Venue:
-    """A local exchange, the connector that trades on it, and the account that all bots of the session share there."""
+    """An exchange, the connector that trades on it, and the account that all bots of the session share there."""
 
     connector: str
-    exchange: LocalExchange
+    exchange: LocalExchange | DemoExchange
     account: Account
 
 
@@ -120,6 +132,9 @@ class Session:
             keys = {venue.connector: venue.account.keys_of(venue.connector) for venue in self._venues}
             for bot in self._bots:
                 bot.connect(keys)
+                for venue in self._venues:
+                    if isinstance(venue.exchange, DemoExchange):
+                        venue.exchange.configure(OPENING)
                 bot.start(self._strategy.config)
             self._watch(duration_s, kill_after_s)
         except KeyboardInterrupt:
@@ -220,8 +235,8 @@ class Session:
                 f"{asset}: {opening:f} and Hummingbot's fills make {ours[asset]:f}; on the exchange {there:f}."
             )
         self._console.print(f"Open orders left: {open_orders}. P&L: {profit:+.4f} {QUOTE}.")
-        if len(self._venues) == len(self._bots) == 1:  # else the ledger is not the story of one trade database
-            venue.exchange.save_ledger(venue.account, self._bots[0].ledger)
+        if isinstance(venue.exchange, LocalExchange) and len(self._venues) == len(self._bots) == 1:
+            venue.exchange.save_ledger(venue.account, self._bots[0].ledger)  # the story of one trade database
         return differences(recorded, statement.fills, OPENING, statement.balances, open_orders)
 
     def _recorded(self, venue: Venue) -> list[Fill]:

@@ -8,11 +8,15 @@ from hummingbot_backpack.instance import TEMPLATE
 
 @dataclass(frozen=True)
 class Strategy:
-    """``config`` lies in the template of an instance folder; ``connectors``: one local exchange is started for each."""
+    """``config`` lies in the template of an instance folder; a local exchange is started for each local connector.
+
+    ``in_demo``: the connector ``backpack`` trades as well, in demo mode, at the prices of the first local exchange.
+    """
 
     about: str
     config: Path
-    connectors: tuple[str, ...] = ("backpack_local",)
+    local_connectors: tuple[str, ...] = ("backpack_local",)
+    in_demo: bool = False
 
 
 _CONF = TEMPLATE / "conf"
@@ -33,7 +37,12 @@ STRATEGIES = {
     "xemm": Strategy(
         "v1 cross-exchange market making between two local exchanges",
         _CONF / "strategies" / "conf_xemm_backpack_local.yml",
-        connectors=("backpack_local", "backpack_local_2"),
+        local_connectors=("backpack_local", "backpack_local_2"),
+    ),
+    "xemm_demo": Strategy(
+        "v1 cross-exchange market making, maker in demo mode",
+        _CONF / "strategies" / "conf_xemm_backpack_demo.yml",
+        in_demo=True,
     ),
     "v2_script": Strategy(
         "a V2 script: quotes, and market orders when fills pile up",
