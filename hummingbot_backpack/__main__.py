@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from hummingbot_backpack import __version__, client, doctor, hook, instance, practice
+from hummingbot_backpack import __version__, client, demo, doctor, hook, instance, practice
 from hummingbot_backpack.problem import Problem
 from hummingbot_backpack.report import command as report
 
@@ -31,6 +31,8 @@ def _run(arguments: argparse.Namespace) -> int:
     instance.prepare(arguments.instance)
     if arguments.command == "client":
         return client.run()
+    if arguments.command == "demo":
+        return demo.main(arguments)
     if not instance.has_hbot():
         raise Problem("This Hummingbot has no `hbot`; 20260922 or later has. Use `hummingbot-backpack client`.")
     hbot = ["start", "--foreground", arguments.config] if arguments.command == "headless" else arguments.arguments
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     headless.add_argument("config", metavar="CONFIG", help="file in the instance's conf/strategies or conf/scripts")
     hbot = commands.add_parser("hbot", help="Hummingbot's command line: connect, create, start, status, stop, ...")
     hbot.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    demo.add_arguments(commands.add_parser("demo", help="the account that demo mode keeps between runs: reset it"))
     practice.add_arguments(
         commands.add_parser("practice", help="a strategy on a local exchange, checked fill by fill at the end")
     )

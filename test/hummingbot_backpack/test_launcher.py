@@ -82,6 +82,15 @@ def test_hbot_works_in_the_instance_folder_and_the_client_knows_its_password(tmp
     assert refused.stderr == "HBOT_PASSWORD is not the password of this instance folder.\n"
 
 
+def test_the_demo_account_is_reset(tmp_path: Path):
+    account = tmp_path / "data" / "backpack_demo.json"
+    account.parent.mkdir()
+    account.write_text("{}")
+    told = launch(tmp_path, "demo", "reset").stdout
+    assert told.startswith("Demo account forgotten") and not account.exists()
+    assert launch(tmp_path, "demo", "reset").stdout.startswith("No demo account is kept")
+
+
 def test_version(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         launcher.main(["--version"])

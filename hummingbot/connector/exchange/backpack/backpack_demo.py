@@ -5,11 +5,14 @@ needed, and nothing leaves the machine but requests for public prices.
 """
 
 import asyncio
+import atexit
 import base64
+import fcntl
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -43,6 +46,10 @@ class BadDemoSettings(ValueError):
     """The demo block of the connector's configuration cannot be used; the text says what is wrong with it."""
 
 
+class DemoInUse(BadDemoSettings):
+    """The account that is kept between runs belongs to one demo at a time."""
+
+
 @dataclass(frozen=True)
 class DemoSettings:
     """``source``: an address or a file. Fees in basis points. ``state`` is None if nothing is kept between runs."""
@@ -61,7 +68,7 @@ class DemoSettings:
             balances=dict(_balance(entry) for entry in config.balances.split(",") if entry.strip()),
             maker_fee_bps=_number(config.maker_fee_bps, "maker_fee_bps"),
             taker_fee_bps=_number(config.taker_fee_bps, "taker_fee_bps"),
-            state=Path(data_path()) / STATE_FILE if config.keep else None,
+            state=_state_file() if config.keep else None,
         )
 
 
@@ -85,6 +92,31 @@ def _number(text: str, name: str) -> Decimal:
     return number
 
 
+def _state_file() -> Path:
+    return Path(data_path()) / STATE_FILE
+
+
+@contextmanager
+def _claimed(state: Path) -> Iterator[None]:
+    """Nobody else uses the kept account meanwhile. Raises DemoInUse."""
+    state.parent.mkdir(parents=True, exist_ok=True)
+    with state.with_suffix(".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DemoInUse("Another strategy trades on the demo account of this instance folder: stop it.") from None
+        yield
+
+
+def reset() -> bool:
+    """Forget the account that was kept, so that the next run begins anew; False if none was. Raises DemoInUse."""
+    state = _state_file()
+    with _claimed(state):
+        was_kept = state.exists()
+        state.unlink(missing_ok=True)
+    return was_kept
+
+
 class DemoExchange:
     """The exchange inside. ``api_key`` and ``api_secret`` are made on the spot and good for nothing else."""
 
@@ -96,6 +128,8 @@ class DemoExchange:
         self._symbols = [symbol_of(trading_pair) for trading_pair in trading_pairs]
         self._opening: asyncio.Task[Venue] | None = None
         self._exchange: SimulatedBackpack | None = None
+        self._closing = AsyncExitStack()
+        self._opening_or_closing = asyncio.Lock()
         self._chores: list[asyncio.Task[None]] = []
         self._changed = False
 
@@ -136,17 +170,30 @@ class DemoExchange:
             raise
 
     async def stop(self) -> None:
-        for task in [*self._chores, *([self._opening] if self._opening else [])]:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        self._chores, self._opening = [], None
-        if self._exchange is not None:
-            self._keep()
-            exchange, self._exchange = self._exchange, None
-            await exchange.stop()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+            self._opening = None
+        async with self._opening_or_closing:  # Hummingbot may stop twice at once, and start again meanwhile
+            for task in self._chores:
+                task.cancel()
+            await asyncio.gather(*self._chores, return_exceptions=True)
+            self._chores = []
+            if self._exchange is not None:
+                self._keep()
+                self._exchange = None
+                await self._closing.aclose()
 
     async def _open(self) -> Venue:
+        async with self._opening_or_closing, AsyncExitStack() as closing:
+            venue = await self._open_with(closing)
+            self._closing = closing.pop_all()
+            return venue
+
+    async def _open_with(self, closing: AsyncExitStack) -> Venue:
         settings = DemoSettings.of(self._config)
+        if settings.state is not None:
+            closing.enter_context(_claimed(settings.state))
         market, markets = await self._market(settings.source)
         sim = SimulatedBackpack(market=market, markets=markets)
         kept = self._kept(settings)
@@ -164,10 +211,14 @@ class DemoExchange:
             await sim.start()
         except (OSError, RecordingError) as error:
             raise BadDemoSettings(f"demo.source: expected an address or a recording, found {error}.") from None
+        closing.push_async_callback(sim.stop)
         while isinstance(market, Mirror) and market.status()["state"] != MirrorState.LIVE:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # it says itself in the log what it waits for
         self._exchange = sim
         self._settings = settings
+        # hbot's process ends right after the last cancels, without waiting for the networks of its connectors to stop.
+        atexit.register(self._keep)
+        closing.callback(atexit.unregister, self._keep)
         self._chores = [asyncio.ensure_future(self._keep_up())]
         if kept is None:
             self._chores.append(asyncio.ensure_future(self._fund_others(sim.exchange)))

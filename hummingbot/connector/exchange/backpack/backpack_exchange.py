@@ -35,7 +35,7 @@ from hummingbot.connector.exchange.backpack.backpack_api_user_stream_data_source
 )
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
-from hummingbot.connector.exchange.backpack.backpack_demo import DemoExchange
+from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
@@ -133,6 +133,7 @@ class BackpackExchange(ExchangePyBase):
         is_demo = domain == CONSTANTS.DEFAULT_DOMAIN and (demo_mode or no_keys)
         demo_config = connector_configuration.demo if connector_configuration else utils.DemoConfigMap(keep=False)
         self._demo = DemoExchange(demo_config, trading_pairs or []) if is_demo else None
+        self._demo_failure = ""  # what was told last
         self._is_starting = False
         self._api_key = self._demo.api_key if self._demo else backpack_api_key
         self._api_secret = self._demo.api_secret if self._demo else backpack_api_secret
@@ -271,8 +272,17 @@ class BackpackExchange(ExchangePyBase):
 
     async def _start_demo(self) -> None:
         """Demo begins with the network, not with the object: Hummingbot makes many that never trade."""
-        if self._demo is not None and self.is_trading_required:
+        if self._demo is None or not self.is_trading_required:
+            return
+        try:
             self._web_assistants_factory.venue = await self._demo.start()
+            self._demo_failure = ""
+        except BadDemoSettings as error:
+            if str(error) != self._demo_failure:  # Hummingbot tries again every few seconds
+                self._demo_failure = str(error)
+                self.logger().error("DEMO: not started. %s", error)
+                _show_person(f"DEMO: not started. {error}")
+            raise
 
     def restore_tracking_states(self, saved_states: Mapping[str, Any]) -> None:
         """Orders that were being submitted when the bot stopped may or may not have arrived."""

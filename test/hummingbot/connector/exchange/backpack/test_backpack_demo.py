@@ -9,13 +9,14 @@ import pytest
 
 from hummingbot.connector.exchange.backpack import backpack_demo
 from hummingbot.connector.exchange.backpack.backpack_auth import InvalidKeys
-from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoExchange, DemoSettings
+from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoExchange, DemoInUse, DemoSettings
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.connector.exchange.backpack.backpack_utils import BackpackConfigMap, DemoConfigMap
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
 from hummingbot.connector.exchange.backpack.simulator.market import Synthetic
 from hummingbot.connector.exchange.backpack.wire import Balance
 from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.network_iterator import NetworkStatus
 from test.hummingbot.connector.exchange.backpack.support import eventually, running
 
 
@@ -86,6 +87,28 @@ async def test_orders_and_balances_come_back_in_the_next_run(venue: SimulatedBac
         assert connector.get_all_balances() == balances
         assert connector.in_flight_orders[order_id].is_open
         assert connector.available_balances["USDC"] == balances["USDC"] - 120
+
+
+async def test_the_kept_account_is_one_demos_at_a_time_and_can_be_reset(venue: SimulatedBackpack):
+    config = configuration(venue.rest_url)
+    async with trading(config) as connector:
+        connector.buy("SOL-USDC", Decimal("2"), OrderType.MARKET)
+        await eventually(lambda: connector.get_balance("SOL") > 50)
+        with pytest.raises(DemoInUse, match="stop it"):
+            await DemoExchange(config.demo, ["SOL-USDC"]).start()
+        with pytest.raises(DemoInUse, match="stop it"):
+            backpack_demo.reset()
+    assert backpack_demo.reset()
+    assert not backpack_demo.reset(), "there is nothing left"
+    async with trading(config) as connector:
+        assert connector.get_balance("SOL") == 50
+
+
+async def test_a_demo_that_could_not_begin_leaves_nothing_behind(venue: SimulatedBackpack):
+    demo = DemoExchange(DemoConfigMap(source=venue.rest_url), ["DOGE-USDC"])
+    with pytest.raises(BadDemoSettings):
+        await demo.start()
+    assert not backpack_demo.reset()  # would be refused if the account were still claimed
 
 
 async def test_without_keeping_each_run_begins_anew(venue: SimulatedBackpack, state_folder: Path):
@@ -161,6 +184,14 @@ def test_settings_that_make_no_sense_say_so(settings: dict[str, str], told: str)
 async def test_a_source_that_is_none_says_so(source: str):
     with pytest.raises(BadDemoSettings, match="demo.source"):
         await DemoExchange(DemoConfigMap(source=source, keep=False), ["SOL-USDC"]).start()
+
+
+async def test_settings_that_make_no_sense_are_told_once_when_trading_starts(caplog: pytest.LogCaptureFixture):
+    connector = BackpackExchange(trading_pairs=["SOL-USDC"], connector_configuration=configuration("ftp://somewhere"))
+    for _ in range(3):
+        assert await connector.check_network() == NetworkStatus.NOT_CONNECTED
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1 and told[0].startswith("DEMO: not started. demo.source: expected an address or a recording")
 
 
 async def test_a_market_the_source_does_not_list_says_so(venue: SimulatedBackpack):
