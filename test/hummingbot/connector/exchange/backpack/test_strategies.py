@@ -39,26 +39,53 @@ KILLED = r"Killed Hummingbot with [1-9]\d* orders alive"
 @contextmanager
 def crowd(port: int, *sides: str) -> Iterator[None]:
     """Others who now and then take everything up to our best quote, on the given sides of ours by turns."""
+
+    def take(side: str) -> None:
+        prices = [order["price"] for order in open_orders(port) if order["side"] == side]
+        if prices:
+            order_of_crowd(port, OPPOSITE[side], (max if side == "Bid" else min)(prices, key=Decimal))
+
+    with repeated(port, take, *sides):
+        yield
+
+
+@contextmanager
+def sweeping_crowd(port: int) -> Iterator[None]:
+    """Others who now and then take everything up to 0.05 % from the best price, on both sides by turns."""
+
+    def sweep(side: str) -> None:
+        best = control(port, "book?symbol=SOL_USDC")["bids" if side == "Bid" else "asks"]
+        price = (max if side == "Bid" else min)(Decimal(level[0]) for level in best)
+        reach = Decimal("0.9995") if side == "Bid" else Decimal("1.0005")
+        order_of_crowd(port, OPPOSITE[side], f"{price * reach:.2f}")
+
+    with repeated(port, sweep, *BOTH):
+        yield
+
+
+@contextmanager
+def repeated(port: int, act: Callable[[str], None], *sides: str) -> Iterator[None]:
     over = threading.Event()
 
-    def take() -> None:
+    def run() -> None:
         for side in cycle(sides):
             if over.wait(TAKEN_EVERY_S):
                 return
-            prices = [order["price"] for order in open_orders(port) if order["side"] == side]
-            if prices:
-                price = (max if side == "Bid" else min)(prices, key=Decimal)
-                order = {"side": OPPOSITE[side], "price": price, "quantity": "200", "timeInForce": "IOC"}
-                control(port, "orders", order | {"account": "crowd", "symbol": "SOL_USDC", "orderType": "Limit"})
+            act(side)
 
     control(port, "accounts", {"name": "crowd", "balances": {"USDC": "100000000", "SOL": "1000000"}})
-    thread = threading.Thread(target=take)
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
+
+
+def order_of_crowd(port: int, side: str, price: str) -> None:
+    order = {"side": side, "price": price, "quantity": "200", "timeInForce": "IOC", "orderType": "Limit"}
+    control(port, "orders", order | {"account": "crowd", "symbol": "SOL_USDC"})
 
 
 def open_orders(port: int) -> list[Any]:
@@ -215,3 +242,14 @@ def test_stopped_in_the_middle_of_everything(tmp_path: Path):
             time.sleep(8)
         stop(process)
     assert errors_in_log(tmp_path) == []
+
+
+def test_cross_exchange_market_making_in_demo_mode(tmp_path: Path):
+    """The maker is the exchange inside Hummingbot; its account is saved whole when Hummingbot has stopped."""
+    port = free_port()
+    with practice(tmp_path, "--strategy", "xemm_demo", "--port", str(port)) as process:
+        wait_for_line(process, STARTED)
+        with sweeping_crowd(port):
+            wait_until(lambda: filled_on_both_sides(port))  # the hedges
+        stop(process)
+    assert [line for line in errors_in_log(tmp_path) if "Error formatting market stats" not in line] == []
