@@ -574,9 +574,13 @@ class BackpackExchange(ExchangePyBase):
     ) -> None:
         """Only what positively did not happen is a failure; anything else stays in flight until it is found out."""
         if isinstance(exception, (NotSent, Rejected)):
-            super()._on_order_failure(
-                order_id, trading_pair, amount, trade_type, order_type, price, exception, **kwargs
+            # As inherited, but with the reason instead of a guess at it, and without a trace of our own code.
+            what = f"{trade_type.name.lower()} {order_type.name} order"
+            self.logger().network(
+                f"Error submitting {what} to {self.name_cap} for {amount} {trading_pair} {price}.",
+                app_warning_msg=f"The {what} {order_id} for {amount} {trading_pair} was not accepted: {exception}",
             )
+            self._update_order_after_failure(order_id, trading_pair, exception)
             return
         self.logger().warning(
             "Whether order %s (%s %s %s) was accepted is not known: %s. Finding out.",
