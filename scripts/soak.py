@@ -185,7 +185,8 @@ class Soak:
             await asyncio.sleep(min(60.0, max(0.1, self._ends - time.monotonic())))
             figures = ", ".join(f"{name} {value:.0f}" for name, value in self._figures().items())
             print(
-                f"{(time.monotonic() - began) / 60:5.1f} min: {self._placed} orders, {len(self._rig.told.fills)} fills, "
+                f"{(time.monotonic() - began) / 60:5.1f} min: {self._placed} orders, "
+                f"{len(self._rig.told.fills)} fills, "
                 f"{sum(self._struck.values())} faults, {len(self._rig.requests.connects)} connects, "
                 f"{len(self._rig.requests.calls)} requests; {figures}",
                 flush=True,

@@ -11,12 +11,12 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from async_timeout import timeout
 from bidict import bidict
@@ -37,6 +37,7 @@ from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
+from hummingbot.connector.exchange.backpack.backpack_records import BackpackRecords, Records
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
     ClockSkew,
@@ -62,7 +63,6 @@ from hummingbot.connector.exchange.backpack.orders import (
 from hummingbot.connector.exchange.backpack.supervision import backoff
 from hummingbot.connector.exchange.backpack.wire import (
     Balance,
-    Fill,
     Market,
     MarketType,
     Order,
@@ -78,8 +78,6 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState,
 from hummingbot.core.data_type.trade_fee import TradeFeeBase, TradeFeeSchema
 from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
 
-Row = TypeVar("Row", Order, Fill)
-
 # What POST, or its absence from every record, has to have had time for before an order counts as never accepted: the
 # venue refuses a request older than its window, and its records may lag.
 UNKNOWN_OUTCOME_GRACE_S = CONSTANTS.SIGNATURE_WINDOW_MS / 1000 + 5.0
@@ -92,13 +90,10 @@ LATE_FRAME_S = 0.2
 SUBMISSION_LOOK_S = 0.02
 # REST balances may be a little older than the stream's.
 BALANCE_LAG_S = 2.0
+# How often lent funds are looked up, at the most, while the balances of a lending account move.
+LEND_CHECK_S = 2.0
 # A market's state that forbids an order is believed for this long.
 MARKETS_FRESH_S = 1.0
-# What is not known of the venue's clock, which itself is known.
-CLOCKS_DIFFER_S = 60.0
-# Up to so many orders are asked for one by one; more are found in the records since the oldest of them.
-FEW_ORDERS = 5
-
 
 class BackpackExchange(ExchangePyBase):
     SHORT_POLL_INTERVAL = 5.0
@@ -158,8 +153,10 @@ class BackpackExchange(ExchangePyBase):
         self._update_failure_told = False
         self._lend_failure_told = False
         self._next_balance_check_s = 0.0
+        self._balances_asked_s = -math.inf
         self._next_clock_check_s = 0.0
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._records = BackpackRecords(self._web_assistants_factory, self._time_synchronizer.time)
         self._set_order_book_tracker(
             BackpackOrderBookTracker(
                 data_source=self._orderbook_ds, trading_pairs=self._trading_pairs, domain=self._domain
@@ -687,7 +684,7 @@ class BackpackExchange(ExchangePyBase):
             open_orders = await self._open_orders()
         except BackpackError as error:
             self.logger().warning("Open orders cannot be listed (%s): cancelling one by one.", error)
-            open_orders = _Records([], complete=False)
+            open_orders = Records([], complete=False)
         single: list[InFlightOrder] = []
         requests = []
         for trading_pair in {order.trading_pair for order in orders}:
@@ -822,8 +819,7 @@ class BackpackExchange(ExchangePyBase):
         self._balance_heard_s[balance.asset] = time.monotonic()
         self._set_balance(balance)
         if balance.asset in self._lending:  # the venue may have lent or redeemed: how much, no stream tells
-            self._next_balance_check_s = 0.0
-            self._reconcile_soon()
+            self._next_balance_check_s = min(self._next_balance_check_s, self._balances_asked_s + LEND_CHECK_S)
 
     def _set_balance(self, balance: Balance) -> None:
         """Total and available include what is lent out, if orders may use it."""
@@ -838,7 +834,7 @@ class BackpackExchange(ExchangePyBase):
             self._take_demo_balances(self._demo)
             return
         is_first = not self._account_balances
-        asked_s = time.monotonic()
+        asked_s = self._balances_asked_s = time.monotonic()
         try:
             answer = await self._request(CONSTANTS.CAPITAL)
         except BackpackError as error:
@@ -901,7 +897,8 @@ class BackpackExchange(ExchangePyBase):
     def _get_poll_interval(self, timestamp: float) -> float:
         if not self._is_user_stream_initialized():
             return self.SHORT_POLL_INTERVAL
-        if self._doubts.keys() - self._order_tracker.lost_orders.keys():
+        is_check_due = time.monotonic() >= self._next_balance_check_s
+        if is_check_due or self._doubts.keys() - self._order_tracker.lost_orders.keys():
             return self.UNSETTLED_POLL_INTERVAL
         if self._order_tracker.active_orders or self._lend_failure_told:
             return self.ORDERS_POLL_INTERVAL
@@ -909,15 +906,12 @@ class BackpackExchange(ExchangePyBase):
 
     async def _status_polling_loop_fetch_updates(self) -> None:
         """One warning for each episode of not being able to ask."""
-        try:
-            await self._update_order_status()
-            if not self.real_time_balance_update or time.monotonic() >= self._next_balance_check_s:
-                await self._update_all_balances()
-            self._update_failure_told = False
-        except BackpackError as error:
-            if not self._update_failure_told:
-                self.logger().warning("Backpack cannot be asked about orders and balances, trying on: %s", error)
-            self._update_failure_told = True
+        failure = await _failure_of(self._update_order_status())
+        if not self.real_time_balance_update or time.monotonic() >= self._next_balance_check_s:
+            failure = await _failure_of(self._update_all_balances()) or failure
+        if failure is not None and not self._update_failure_told:
+            self.logger().warning("Backpack cannot be asked about orders and balances, trying on: %s", failure)
+        self._update_failure_told = failure is not None
 
     def _reconcile_soon(self) -> None:
         self._reconcile_wanted = True
@@ -957,9 +951,9 @@ class BackpackExchange(ExchangePyBase):
                 return
             open_orders = await self._open_orders()
             closed = [order for order in orders if open_orders.of(order) is None]
-            history = await self._records(CONSTANTS.ORDER_HISTORY, wire.parse_order, closed)
+            history = await self._records.history_of(closed)
             short = [order for order in orders if _lacks_fills(order, open_orders.of(order), history.of(order))]
-            fills = await self._records(CONSTANTS.FILL_HISTORY, wire.parse_fill, short)
+            fills = await self._records.fills_of(short)
             for order in orders:
                 open_order, record = open_orders.of(order), history.of(order)
                 if order.is_failure and (shown := open_order or record):
@@ -1016,54 +1010,22 @@ class BackpackExchange(ExchangePyBase):
             if order.exchange_order_id is not None:
                 await self._execute_order_cancel(order)
 
-    async def _open_orders(self) -> "_Records[Order]":
-        rows, unreadable = wire.parse_readable(await self._request(CONSTANTS.OPEN_ORDERS), wire.parse_order, "orders")
+    async def _open_orders(self) -> Records[Order]:
+        open_orders = await self._records.open_orders()
         ours = self._order_tracker.all_updatable_orders
         self._foreign_client_ids = {
-            row.client_id for row in rows if row.client_id is not None and str(row.client_id) not in ours
+            row.client_id for row in open_orders.rows if row.client_id is not None and str(row.client_id) not in ours
         }
-        return _Records(rows, complete=not unreadable)
-
-    async def _records(
-        self, endpoint: Endpoint, parse: Callable[[Any], Row], orders: Sequence[InFlightOrder]
-    ) -> "_Records[Row]":
-        """All rows of a history that can concern ``orders``: a few are asked for by id, many by when they began."""
-        if len(orders) <= FEW_ORDERS and all(order.exchange_order_id for order in orders):
-            pages = [await self._pages(endpoint, parse, order_id=order.exchange_order_id) for order in orders]
-        else:
-            venue_ahead_s = self._time_synchronizer.time() - time.time()
-            oldest_s = min(order.creation_timestamp for order in orders) + venue_ahead_s - CLOCKS_DIFFER_S
-            pages = [await self._pages(endpoint, parse, since_s=oldest_s)]
-        return _Records([row for page in pages for row in page.rows], complete=all(page.complete for page in pages))
-
-    async def _pages(
-        self,
-        endpoint: Endpoint,
-        parse: Callable[[Any], Row],
-        *,
-        order_id: str | None = None,
-        since_s: float = -math.inf,
-    ) -> "_Records[Row]":
-        """Newest first, so that a row added meanwhile shifts the pages without hiding any."""
-        records: _Records[Row] = _Records([], complete=True)
-        while True:
-            params = {"limit": str(CONSTANTS.HISTORY_PAGE), "offset": str(records.length)}
-            if order_id is not None:
-                params["orderId"] = order_id
-            answer = await self._request(endpoint, params=params)
-            rows, unreadable = wire.parse_readable(answer, parse, endpoint.path)
-            records.add(rows, unreadable)
-            if len(answer) < CONSTANTS.HISTORY_PAGE or (rows and _time_s(rows[-1]) < since_s):
-                return records
+        return open_orders
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
-        fills = await self._records(CONSTANTS.FILL_HISTORY, wire.parse_fill, [order])
+        fills = await self._records.fills_of([order])
         return reconcile(order, None, None, fills.rows, self._now_s()).trade_updates
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
         """The state the venue shows; the order's own if that is no news. Raises NotFound."""
         open_orders = await self._open_orders()
-        history = await self._records(CONSTANTS.ORDER_HISTORY, wire.parse_order, [tracked_order])
+        history = await self._records.history_of([tracked_order])
         seen = open_orders.of(tracked_order) or history.of(tracked_order)
         if seen is None:
             raise NotFound("", f"Backpack has no record of order {tracked_order.client_order_id}")
@@ -1087,21 +1049,12 @@ class _Doubt:
     absences: int = 0
 
 
-@dataclass
-class _Records(Generic[Row]):
-    """Rows of one of the venue's records; not ``complete`` if some could not be read, so that absence means nothing."""
-
-    rows: list[Row]
-    complete: bool
-    length: int = 0  # rows asked for so far, readable or not
-
-    def add(self, rows: list[Row], unreadable: list[WireFormatError]) -> None:
-        self.rows += rows
-        self.length += len(rows) + len(unreadable)
-        self.complete = self.complete and not unreadable
-
-    def of(self, order: InFlightOrder) -> Row | None:
-        return next((row for row in self.rows if is_same_order(order, row)), None)
+async def _failure_of(update: Awaitable[None]) -> BackpackError | None:
+    try:
+        await update
+    except BackpackError as error:
+        return error
+    return None
 
 
 def _lacks_fills(order: InFlightOrder, open_order: Order | None, history: Order | None) -> bool:
@@ -1115,7 +1068,3 @@ def _show_person(text: str) -> None:
     application = module and module.HummingbotApplication._main_app
     if application and not application.headless_mode:
         application.notify(f"\n{text}")
-
-
-def _time_s(row: Order | Fill) -> float:
-    return row.created_s if isinstance(row, Order) else row.time_s

@@ -124,7 +124,8 @@ class BackpackStream:
         async for response in websocket.iter_messages():
             if isinstance(response.data, Pong):
                 name = response.data.payload.decode(errors="replace")
-                refusal, self._refusal = self._refusal, None
+                refusal: StreamRefusal | None = self._refusal
+                self._refusal = None
                 yield Subscribed(name) if refusal is None else Refused(name, refusal)
                 continue
             try:

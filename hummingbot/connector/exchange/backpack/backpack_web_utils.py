@@ -285,6 +285,8 @@ class BackpackWSConnection(WSConnection):
         self._connected = False
 
     async def ping(self, payload: bytes = b"") -> None:
+        if self._connection is None:
+            raise ConnectionError("not connected")
         await self._connection.ping(payload)
 
     async def _check_msg_pong_type(self, msg: WSMessage | None) -> WSMessage | None:

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack import backpack_exchange as module
-from hummingbot.connector.exchange.backpack import wire
+from hummingbot.connector.exchange.backpack import backpack_records, wire
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.connector.exchange.backpack.errors import NotFound
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack, faults
@@ -27,6 +27,7 @@ from hummingbot.core.data_type.trade_fee import TokenAmount
 from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
 from hummingbot.core.network_iterator import NetworkStatus
+from hummingbot.logger import HummingbotLogger
 from test.hummingbot.connector.exchange.backpack.simulator.trading_floor import place
 from test.hummingbot.connector.exchange.backpack.support import connector, eventually, payload, running
 
@@ -272,12 +273,15 @@ async def test_a_maker_order_is_filled_piece_by_piece(desk):
     assert all(not fill.is_taker for fill in desk.order(order_id).order_fills.values())
 
 
-async def test_a_post_only_order_that_would_take_fails_with_the_exchanges_words(desk):
+async def test_a_post_only_order_that_would_take_fails_with_the_exchanges_words(desk, monkeypatch):
+    shown: list[str] = []
+    monkeypatch.setattr(HummingbotLogger, "network", lambda _, text, app_warning_msg: shown.append(app_warning_msg))
     order_id = desk.exchange.buy(SOL, Decimal(1), MAKER, Decimal(151))
     await eventually(lambda: desk.events("OrderFailure"))
     [failure] = desk.events("OrderFailure")
     assert failure.order_id == order_id
     assert "INVALID_ORDER: Order would immediately match and take" in failure.error_message
+    assert "was not accepted: INVALID_ORDER: Order would immediately match and take" in shown[0]
     assert not desk.events("BuyOrderCreated") and not desk.exchange.in_flight_orders
 
 
@@ -536,6 +540,7 @@ async def test_a_fill_nobody_told_of_is_found_by_the_next_poll(desk):
 
 async def test_histories_are_read_to_their_end(desk, monkeypatch):
     monkeypatch.setattr(CONSTANTS, "HISTORY_PAGE", 2)
+    monkeypatch.setattr(backpack_records, "FIRST_PAGE", 2)
     order_id = await desk.resting("5", "150")
     deaf = desk.venue.faults.arm(faults.DropUpdate(), stream="account.")
     for _ in range(5):

@@ -26,6 +26,7 @@ LEVEL = {
     "backpack_stream": 6,
     "backpack_order_book": 6,
     "backpack_demo": 6,
+    "backpack_records": 6,
     "backpack_api_order_book_data_source": 7,
     "backpack_api_user_stream_data_source": 7,
     "backpack_exchange": 8,
