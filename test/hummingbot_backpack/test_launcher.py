@@ -23,6 +23,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_new_instance_folder_is_ready(folder: Path):
     assert instance.prepare(folder) == folder
     assert (folder / "conf" / "strategies" / "conf_pmm_backpack_local.yml").exists()
+    assert (folder / "scripts" / "v2_with_controllers.py").exists()
+    assert (folder / "controllers" / "market_making" / "backpack_pmm.py").exists()
     assert "rate_oracle_source" in (folder / "conf" / "conf_client.yml").read_text()
     assert os.environ["HBOT_PREFIX"] == str(folder)
 
