@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "instance folder."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    about = "forget them: the next demo begins with the balances of conf/connectors/backpack.yml"
+    about = "forget them: the next demo begins with the balances of conf/backpack_demo.yml"
     actions.add_parser("reset", help=about, description=f"Balances and open orders of the demo account: {about}.")
 
 
@@ -26,6 +26,6 @@ def main(arguments: argparse.Namespace) -> int:
         was_kept = backpack_demo.reset()
     except backpack_demo.DemoInUse as error:
         raise Problem(str(error)) from None
-    begins = "the next demo begins with the balances of conf/connectors/backpack.yml"
+    begins = "the next demo begins with the balances of conf/backpack_demo.yml"
     print(f"Demo account forgotten: {begins}." if was_kept else f"No demo account is kept: {begins}.")
     return 0

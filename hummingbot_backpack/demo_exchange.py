@@ -1,7 +1,6 @@
 """Demo mode as a practice session sees it: its exchange runs inside Hummingbot and saves its account in the folder."""
 
 import json
-import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,15 @@ class DemoExchange:
     """
 
     def __init__(self, folder: Path, source: LocalExchange) -> None:
-        self._config = folder / "conf" / "connectors" / f"{CONNECTOR}.yml"
+        self._config = folder / "conf" / "backpack_demo.yml"
         self._saved = folder / "data" / "backpack_demo.json"
         self._saved.unlink(missing_ok=True)  # each session begins anew
         self._source = source
 
     def configure(self, opening: dict[str, Decimal]) -> None:
-        """Set its source and opening balances, where ``hbot connect`` has written the configuration."""
+        """Set its source and opening balances."""
         balances = ", ".join(f"{asset}={amount:f}" for asset, amount in opening.items())
-        text = self._config.read_text(encoding="utf-8")
-        text = re.sub(r"(?m)^  source: .*", f"  source: {self._source.url}", text)
-        self._config.write_text(re.sub(r"(?m)^  balances: .*", f"  balances: {balances}", text), encoding="utf-8")
+        self._config.write_text(f"source: {self._source.url}\nbalances: {balances}\n", encoding="utf-8")
 
     def mid_price(self, symbol: str) -> Decimal | None:
         return self._source.mid_price(symbol)

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import yaml  # type: ignore[import-untyped]
 from nacl.signing import SigningKey
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hummingbot import data_path  # type: ignore[attr-defined]  # the repository's own folder of that name is not it
-from hummingbot.connector.exchange.backpack.backpack_utils import DemoConfigMap
 from hummingbot.connector.exchange.backpack.backpack_web_utils import Venue
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
 from hummingbot.connector.exchange.backpack.simulator.listing import DEFAULT_MARKETS
@@ -34,7 +35,8 @@ from hummingbot.connector.exchange.backpack.simulator.state import AccountState,
 from hummingbot.connector.exchange.backpack.wire import Balance, symbol_of
 
 ACCOUNT = "demo"
-STATE_FILE = "backpack_demo.json"
+CONFIG_FILE = "backpack_demo.yml"  # in Hummingbot's ``conf``
+STATE_FILE = "backpack_demo.json"  # in its ``data``
 # What a base asset that the settings do not name begins with, in the quote asset.
 WORTH_OF_OTHERS = Decimal(1000)
 SAVE_EVERY_S = 2.0
@@ -43,11 +45,40 @@ logger = logging.getLogger(__name__)
 
 
 class BadDemoSettings(ValueError):
-    """The demo block of the connector's configuration cannot be used; the text says what is wrong with it."""
+    """The configuration of the demo cannot be used; the text says what is wrong with it."""
 
 
 class DemoInUse(BadDemoSettings):
     """The account that is kept between runs belongs to one demo at a time."""
+
+
+class DemoConfigMap(BaseModel):
+    """What ``conf/backpack_demo.yml`` may say; its lines are explained in the file that an instance folder is given."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    source: str = "https://api.backpack.exchange"
+    balances: str = "USDC=10000, SOL=50, BTC=0.1, ETH=2"
+    maker_fee_bps: str = "8"
+    taker_fee_bps: str = "10"
+    keep: bool = True
+
+    @classmethod
+    def read(cls) -> "DemoConfigMap":
+        """The file's, or the defaults if there is none. Raises BadDemoSettings."""
+        from hummingbot.client.settings import CONF_DIR_PATH  # known once Hummingbot has started
+
+        try:
+            text = (Path(CONF_DIR_PATH) / CONFIG_FILE).read_text(encoding="utf-8")
+            return cls.model_validate(yaml.safe_load(text) or {})
+        except FileNotFoundError:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or "the file"
+            raise BadDemoSettings(f"{CONFIG_FILE}: {name}: {first['msg']}.") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise BadDemoSettings(f"{CONFIG_FILE} cannot be read: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -75,10 +106,10 @@ class DemoSettings:
 def _balance(entry: str) -> tuple[str, Decimal]:
     asset, equals, amount = (part.strip() for part in entry.partition("="))
     if not equals or not asset:
-        raise BadDemoSettings(f"demo.balances: expected entries like USDC=10000, found {entry.strip()!r}.")
+        raise BadDemoSettings(f"{CONFIG_FILE}: balances: expected entries like USDC=10000, found {entry.strip()!r}.")
     number = _number(amount, f"balances, {asset}")
     if number < 0:
-        raise BadDemoSettings(f"demo.balances: expected {asset} of 0 or more, found {number}.")
+        raise BadDemoSettings(f"{CONFIG_FILE}: balances: expected {asset} of 0 or more, found {number}.")
     return asset, number
 
 
@@ -88,7 +119,7 @@ def _number(text: str, name: str) -> Decimal:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise BadDemoSettings(f"demo.{name}: expected a number, found {text!r}.")
+        raise BadDemoSettings(f"{CONFIG_FILE}: {name}: expected a number, found {text!r}.")
     return number
 
 
@@ -118,9 +149,12 @@ def reset() -> bool:
 
 
 class DemoExchange:
-    """The exchange inside. ``api_key`` and ``api_secret`` are made on the spot and good for nothing else."""
+    """The exchange inside. ``api_key`` and ``api_secret`` are made on the spot and good for nothing else.
 
-    def __init__(self, config: DemoConfigMap, trading_pairs: Iterable[str]):
+    Without ``config``, ``conf/backpack_demo.yml`` is read when it is needed, so that a slip there hurts nothing else.
+    """
+
+    def __init__(self, config: DemoConfigMap | None, trading_pairs: Iterable[str]):
         seed = secrets.token_bytes(32)
         self.api_secret = base64.b64encode(seed).decode()
         self.api_key = base64.b64encode(bytes(SigningKey(seed).verify_key)).decode()
@@ -142,7 +176,7 @@ class DemoExchange:
 
         Raises BadDemoSettings.
         """
-        settings = DemoSettings.of(self._config)
+        settings = DemoSettings.of(self._config or DemoConfigMap.read())
         kept = self._kept(settings)
         locked: defaultdict[str, Decimal] = defaultdict(Decimal)
         for order in kept.orders if kept is not None else ():
@@ -191,7 +225,7 @@ class DemoExchange:
             return venue
 
     async def _open_with(self, closing: AsyncExitStack) -> Venue:
-        settings = DemoSettings.of(self._config)
+        settings = DemoSettings.of(self._config or DemoConfigMap.read())
         if settings.state is not None:
             closing.enter_context(_claimed(settings.state))
         market, markets = await self._market(settings.source)
@@ -210,7 +244,9 @@ class DemoExchange:
         try:
             await sim.start()
         except (OSError, RecordingError) as error:
-            raise BadDemoSettings(f"demo.source: expected an address or a recording, found {error}.") from None
+            raise BadDemoSettings(
+                f"{CONFIG_FILE}: source: expected an address or a recording, found {error}."
+            ) from None
         closing.push_async_callback(sim.stop)
         while isinstance(market, Mirror) and market.status()["state"] != MirrorState.LIVE:  # noqa: ASYNC110
             await asyncio.sleep(0.05)  # it says itself in the log what it waits for
@@ -236,7 +272,7 @@ class DemoExchange:
         try:
             return mirror, await mirror.prepare()
         except SourceError as error:
-            raise BadDemoSettings(f"demo.source: {error}") from None
+            raise BadDemoSettings(f"{CONFIG_FILE}: source: {error}") from None
 
     @staticmethod
     def _restore(exchange: Exchange, kept: AccountState) -> None:

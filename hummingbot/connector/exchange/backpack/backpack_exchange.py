@@ -35,7 +35,7 @@ from hummingbot.connector.exchange.backpack.backpack_api_user_stream_data_source
 )
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
-from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoExchange
+from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoConfigMap, DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
 from hummingbot.connector.exchange.backpack.backpack_records import BackpackRecords, Records
 from hummingbot.connector.exchange.backpack.errors import (
@@ -115,18 +115,17 @@ class BackpackExchange(ExchangePyBase):
         domain: str = CONSTANTS.DEFAULT_DOMAIN,
         auto_lend_redeem: bool = True,
         demo_mode: bool = False,
-        connector_configuration: utils.BackpackConfigMap | None = None,
+        demo_config: DemoConfigMap | None = None,
         **_: Any,  # Hummingbot passes every field of the configuration by name as well
     ):
         """Without keys, or with ``demo_mode``, it trades on an exchange of its own that follows the real market; if
         ``trading_required`` is false, it starts none and has public data only.
 
-        ``connector_configuration``: where Hummingbot has the ``demo`` block of this connector's configuration.
+        ``demo_config``: how, if not as ``conf/backpack_demo.yml`` says.
         ``auto_lend_redeem``: let orders use funds that the venue has lent out. Raises InvalidKeys.
         """
         no_keys = not (backpack_api_key + backpack_api_secret).strip()
         is_demo = domain == CONSTANTS.DEFAULT_DOMAIN and (demo_mode or no_keys)
-        demo_config = connector_configuration.demo if connector_configuration else utils.DemoConfigMap(keep=False)
         self._demo = DemoExchange(demo_config, trading_pairs or []) if is_demo else None
         self._demo_failure = ""  # what was told last
         self._is_starting = False

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from hummingbot.client.config.config_data_types import BaseClientModel, BaseConnectorConfigMap
+from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.core.data_type.trade_fee import TradeFeeSchema
 
 CENTRALIZED = True
@@ -26,33 +26,14 @@ def _key_field(prompt: str) -> SecretStr:
     return field
 
 
-class DemoConfigMap(BaseClientModel):
-    """The ``demo`` block of ``conf/connectors/backpack.yml``. Read when a demo starts, so a slip hurts nothing else."""
-
-    source: str = Field(
-        default="https://api.backpack.exchange",
-        description="Where the demo's prices come from: the address of the real exchange or of a local one, or a file.",
-    )
-    balances: str = Field(
-        default="USDC=10000, SOL=50, BTC=0.1, ETH=2",
-        description="What the demo account begins with. Other base assets that it trades: about 1,000 USDC worth each.",
-    )
-    maker_fee_bps: str = Field(default="8", description="Maker fee in basis points; negative is a rebate.")
-    taker_fee_bps: str = Field(default="10", description="Taker fee in basis points.")
-    keep: bool = Field(
-        default=True, description="Whether balances and open orders are kept between runs (data/backpack_demo.json)."
-    )
-    model_config = ConfigDict(title="demo")
-
-
 class BackpackConfigMap(BaseConnectorConfigMap):
+    """No field but those of Hummingbot's own connector: it has to read the file when this one is uninstalled."""
+
     connector: str = "backpack"
     backpack_api_key: SecretStr = _key_field(
         "Enter your Backpack API key (backpack.exchange > Settings > API Keys; blank: demo mode, no real money)"
     )
     backpack_api_secret: SecretStr = _key_field("Enter your Backpack API secret (blank: demo mode)")
-    demo: DemoConfigMap = Field(default=DemoConfigMap())
-    receive_connector_configuration: bool = Field(default=True)  # the connector is given this whole map
     model_config = ConfigDict(title="backpack")
 
 

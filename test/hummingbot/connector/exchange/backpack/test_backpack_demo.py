@@ -7,16 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from hummingbot.client import settings
 from hummingbot.connector.exchange.backpack import backpack_demo
 from hummingbot.connector.exchange.backpack.backpack_auth import InvalidKeys
-from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoExchange, DemoInUse, DemoSettings
+from hummingbot.connector.exchange.backpack.backpack_demo import (
+    BadDemoSettings,
+    DemoConfigMap,
+    DemoExchange,
+    DemoInUse,
+    DemoSettings,
+)
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
-from hummingbot.connector.exchange.backpack.backpack_utils import BackpackConfigMap, DemoConfigMap
+from hummingbot.connector.exchange.backpack.backpack_utils import BackpackConfigMap
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
 from hummingbot.connector.exchange.backpack.simulator.market import Synthetic
 from hummingbot.connector.exchange.backpack.wire import Balance
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.network_iterator import NetworkStatus
+from hummingbot_backpack.instance import TEMPLATE
 from test.hummingbot.connector.exchange.backpack.support import eventually, running
 
 
@@ -33,13 +41,13 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def configuration(source: str, **demo: object) -> BackpackConfigMap:
-    return BackpackConfigMap.model_construct(demo=DemoConfigMap(source=source, **demo))
+def configuration(source: str, **demo: object) -> DemoConfigMap:
+    return DemoConfigMap(source=source, **demo)
 
 
 @asynccontextmanager
-async def trading(config: BackpackConfigMap, **saved: object) -> AsyncIterator[BackpackExchange]:
-    connector = BackpackExchange(trading_pairs=["SOL-USDC"], connector_configuration=config)
+async def trading(config: DemoConfigMap, **saved: object) -> AsyncIterator[BackpackExchange]:
+    connector = BackpackExchange(trading_pairs=["SOL-USDC"], demo_config=config)
     connector.restore_tracking_states(saved)
     async with running(connector):
         yield connector
@@ -79,7 +87,7 @@ async def test_orders_and_balances_come_back_in_the_next_run(venue: SimulatedBac
         connector.buy("SOL-USDC", Decimal("2"), OrderType.MARKET)
         await eventually(lambda: connector.get_balance("SOL") > 50)
         saved, balances = connector.tracking_states, connector.get_all_balances()
-    asked = BackpackExchange(trading_required=False, connector_configuration=config)  # as `balance` does
+    asked = BackpackExchange(trading_required=False, demo_config=config)  # as `balance` does
     await asked._update_balances()
     assert asked.get_all_balances() == balances
     assert asked.available_balances["USDC"] == balances["USDC"] - 120
@@ -95,7 +103,7 @@ async def test_the_kept_account_is_one_demos_at_a_time_and_can_be_reset(venue: S
         connector.buy("SOL-USDC", Decimal("2"), OrderType.MARKET)
         await eventually(lambda: connector.get_balance("SOL") > 50)
         with pytest.raises(DemoInUse, match="stop it"):
-            await DemoExchange(config.demo, ["SOL-USDC"]).start()
+            await DemoExchange(config, ["SOL-USDC"]).start()
         with pytest.raises(DemoInUse, match="stop it"):
             backpack_demo.reset()
     assert backpack_demo.reset()
@@ -118,15 +126,13 @@ async def test_without_keeping_each_run_begins_anew(venue: SimulatedBackpack, st
         await eventually(lambda: connector.get_balance("SOL") > 50)
     assert not list(state_folder.iterdir())  # noqa: ASYNC240
     assert Balance("SOL", available=Decimal(50), locked=Decimal(0), staked=Decimal(0)) in (
-        DemoExchange(config.demo, []).balances()
+        DemoExchange(config, []).balances()
     )
 
 
 async def test_connect_shows_the_starting_balances_without_network():
     """As ``connect backpack`` does it, with both prompts left blank."""
-    connector = BackpackExchange(
-        "", "", trading_required=False, connector_configuration=configuration("http://nowhere")
-    )
+    connector = BackpackExchange("", "", trading_required=False, demo_config=configuration("http://nowhere"))
     await connector._update_balances()
     assert connector.get_all_balances() == {
         "USDC": Decimal(10_000), "SOL": Decimal(50), "BTC": Decimal("0.1"), "ETH": Decimal(2),
@@ -172,7 +178,7 @@ def test_half_a_key_pair_is_no_demo(key: str, secret: str, told: str):
         pytest.param({"balances": "USDC 100"}, "entries like USDC=10000, found .USDC 100.", id="no equals sign"),
         pytest.param({"balances": "USDC=much"}, "expected a number, found 'much'", id="no number"),
         pytest.param({"balances": "USDC=-1"}, "expected USDC of 0 or more", id="negative"),
-        pytest.param({"taker_fee_bps": "ten"}, "demo.taker_fee_bps: expected a number", id="fee"),
+        pytest.param({"taker_fee_bps": "ten"}, "backpack_demo.yml: taker_fee_bps: expected a number", id="fee"),
     ],
 )
 def test_settings_that_make_no_sense_say_so(settings: dict[str, str], told: str):
@@ -180,18 +186,48 @@ def test_settings_that_make_no_sense_say_so(settings: dict[str, str], told: str)
         DemoSettings.of(DemoConfigMap(**settings))
 
 
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        pytest.param("taker_fee_bps: [1]", "taker_fee_bps: Input should be a valid string", id="kind"),
+        pytest.param("keep: perhaps", "keep: Input should be a valid boolean", id="yes or no"),
+        pytest.param("balance: USDC=1", "balance: Extra inputs are not permitted", id="unknown word"),
+        pytest.param("- source", "the file: Input should be", id="a list"),
+        pytest.param("source: [", "cannot be read", id="no YAML"),
+    ],
+)
+def test_a_file_that_makes_no_sense_says_so(text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(settings, "CONF_DIR_PATH", tmp_path)
+    (tmp_path / backpack_demo.CONFIG_FILE).write_text(text)
+    with pytest.raises(BadDemoSettings, match=f"backpack_demo.yml.*{told}"):
+        DemoExchange(None, []).balances()
+
+
+def test_the_file_that_an_instance_folder_is_given_says_the_defaults(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(settings, "CONF_DIR_PATH", TEMPLATE / "conf")
+    assert DemoConfigMap.read() == DemoConfigMap()
+    assert (TEMPLATE / "conf" / backpack_demo.CONFIG_FILE).exists()
+
+
+def test_the_saved_keys_have_the_fields_of_hummingbots_own_connector():
+    """It refuses any other, and with it the login, once this connector is uninstalled."""
+    assert set(BackpackConfigMap.model_fields) == {"connector", "backpack_api_key", "backpack_api_secret"}
+
+
 @pytest.mark.parametrize("source", ["/no/such/recording.jsonl", "ftp://somewhere"])
 async def test_a_source_that_is_none_says_so(source: str):
-    with pytest.raises(BadDemoSettings, match="demo.source"):
+    with pytest.raises(BadDemoSettings, match="backpack_demo.yml: source"):
         await DemoExchange(DemoConfigMap(source=source, keep=False), ["SOL-USDC"]).start()
 
 
 async def test_settings_that_make_no_sense_are_told_once_when_trading_starts(caplog: pytest.LogCaptureFixture):
-    connector = BackpackExchange(trading_pairs=["SOL-USDC"], connector_configuration=configuration("ftp://somewhere"))
+    connector = BackpackExchange(trading_pairs=["SOL-USDC"], demo_config=configuration("ftp://somewhere"))
     for _ in range(3):
         assert await connector.check_network() == NetworkStatus.NOT_CONNECTED
     told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(told) == 1 and told[0].startswith("DEMO: not started. demo.source: expected an address or a recording")
+    assert len(told) == 1 and told[0].startswith(
+        "DEMO: not started. backpack_demo.yml: source: expected an address or a recording"
+    )
 
 
 async def test_a_market_the_source_does_not_list_says_so(venue: SimulatedBackpack):
