@@ -18,7 +18,7 @@ from hummingbot_backpack.bot import Bot
 from hummingbot_backpack.demo_exchange import ACCOUNT as DEMO_ACCOUNT
 from hummingbot_backpack.demo_exchange import CONNECTOR as DEMO_CONNECTOR
 from hummingbot_backpack.demo_exchange import DemoExchange
-from hummingbot_backpack.local_exchange import Account, LocalExchange
+from hummingbot_backpack.local_exchange import Account, LocalExchange, Quote
 from hummingbot_backpack.problem import Problem
 from hummingbot_backpack.reckoning import Fill, TradeDatabase, balances_after, differences
 from hummingbot_backpack.screen import Moment, Screen
@@ -154,7 +154,7 @@ class Session:
                 elapsed_s = time.monotonic() - began
                 if duration_s is not None and elapsed_s >= duration_s:
                     return
-                if kill_after_s is not None and elapsed_s >= kill_after_s:
+                if kill_after_s is not None and elapsed_s >= kill_after_s and self._open_orders():
                     self._kill_and_restart()
                     kill_after_s = None
                 for bot in self._bots:
@@ -167,7 +167,7 @@ class Session:
     def _kill_and_restart(self) -> None:
         for bot in self._bots:
             bot.kill()
-        alive = sum(len(venue.exchange.open_orders(venue.account)) for venue in self._venues)
+        alive = len(self._open_orders())
         self._console.print(f"Killed Hummingbot with {alive} orders alive; starting it again ...")
         for bot in self._bots:
             bot.start(self._strategy.config)
@@ -192,7 +192,7 @@ class Session:
             elapsed_s=elapsed_s,
             left_s=None if duration_s is None else duration_s - elapsed_s,
             price=self._venues[0].exchange.mid_price(SYMBOL),
-            quotes=[quote for venue in self._venues for quote in venue.exchange.open_orders(venue.account)],
+            quotes=self._open_orders(),
             fills=fills,
             balances=balances,
             profit=profit,
@@ -238,6 +238,9 @@ class Session:
         if isinstance(venue.exchange, LocalExchange) and len(self._venues) == len(self._bots) == 1:
             venue.exchange.save_ledger(venue.account, self._bots[0].ledger)  # the story of one trade database
         return differences(recorded, statement.fills, OPENING, statement.balances, open_orders)
+
+    def _open_orders(self) -> list[Quote]:
+        return [quote for venue in self._venues for quote in venue.exchange.open_orders(venue.account)]
 
     def _recorded(self, venue: Venue) -> list[Fill]:
         return [fill for database in self._databases[venue.connector] for fill in database.fills]
