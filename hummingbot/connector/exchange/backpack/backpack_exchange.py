@@ -149,6 +149,7 @@ class BackpackExchange(ExchangePyBase):
         self._reconcile_wanted = False
         self._reconcile_task: asyncio.Task[None] | None = None
         self._reconcile_lock = asyncio.Lock()
+        self._markets_failure_told = False
         self._update_failure_told = False
         self._lend_failure_told = False
         self._next_balance_check_s = 0.0
@@ -338,8 +339,11 @@ class BackpackExchange(ExchangePyBase):
         """As inherited, but that the venue cannot be asked is one line in the log, not a traceback."""
         try:
             self._initialize_trading_pair_symbols_from_exchange_info(await self._make_trading_pairs_request())
+            self._markets_failure_told = False
         except BackpackError as error:
-            self.logger().warning("The markets cannot be listed: %s", error)
+            if not self._markets_failure_told:  # paper trade asks every second
+                self.logger().warning("The markets cannot be listed: %s", error)
+            self._markets_failure_told = True
         except Exception:
             self.logger().exception("The markets could not be read.")
 
