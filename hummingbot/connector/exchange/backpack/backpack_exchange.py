@@ -98,7 +98,7 @@ MARKETS_FRESH_S = 1.0
 class BackpackExchange(ExchangePyBase):
     SHORT_POLL_INTERVAL = 5.0
     ORDERS_POLL_INTERVAL = 8.0  # the stream is live and orders are open: a lost frame is made good within 10 s
-    UNSETTLED_POLL_INTERVAL = 2.0  # an order's fate is being found out
+    UNSETTLED_POLL_INTERVAL = 2.0  # an order's fate is being found out, or the venue has not answered
     CHECK_INTERVAL = 60.0  # of what the streams tell as well: balances, clock
     TRADING_RULES_INTERVAL = 5 * 60.0  # the venue's cache of them is that old (api-doc/NOTES.md, "Markets")
 
@@ -543,7 +543,10 @@ class BackpackExchange(ExchangePyBase):
             reason = f"the order makes no sense to the venue ({type(error).__name__}: {error})"
         if reason:
             raise NotSent(f"{trading_pair}: {reason}. The order was not sent.")
-        return wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+        asked_s = time.monotonic()
+        placed = wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+        self._expect_balance_frame(asked_s)
+        return placed
 
     async def _refusal(self, trading_pair: str, order: dict[str, Any]) -> str | None:
         """Why the venue's list of markets forbids an order; a list that is not fresh is asked for anew first."""
@@ -618,7 +621,9 @@ class BackpackExchange(ExchangePyBase):
         try:
             symbol = wire.symbol_of(order.trading_pair)  # its market may have left the list of those shown
             body = wire.cancel_order(symbol, order_id=order.exchange_order_id, client_id=client_id or 0)
+            asked_s = time.monotonic()
             answer = await self._request(CONSTANTS.CANCEL_ORDER, body=body)
+            self._expect_balance_frame(asked_s)
         except NotFound:
             self.logger().warning(f"Failed to cancel order {order.client_order_id}: it is not open. Finding out why.")
             await self._try_to_reconcile([order])
@@ -705,7 +710,9 @@ class BackpackExchange(ExchangePyBase):
 
     async def _cancel_market(self, symbol: wire.Symbol, orders: list[InFlightOrder]) -> set[str]:
         try:
+            asked_s = time.monotonic()
             answer = await self._request(CONSTANTS.CANCEL_ORDERS, body={"symbol": symbol})
+            self._expect_balance_frame(asked_s)
             cancelled = [] if answer is None else wire.parse_rows(answer, wire.parse_order, "cancelled orders")
             for order in orders:
                 await self._take_note_of_cancel(
@@ -824,6 +831,15 @@ class BackpackExchange(ExchangePyBase):
         if balance.asset in self._lending:  # the venue may have lent or redeemed: how much, no stream tells
             self._next_balance_check_s = min(self._next_balance_check_s, self._balances_asked_s + LEND_CHECK_S)
 
+    def _expect_balance_frame(self, asked_s: float) -> None:
+        """An order that is placed or cancelled locks or frees funds: if no frame tells of it, ask REST."""
+
+        def check() -> None:
+            if max(self._balance_heard_s.values(), default=-math.inf) < asked_s:
+                self._next_balance_check_s = 0.0
+
+        asyncio.get_running_loop().call_later(BALANCE_LAG_S, check)
+
     def _set_balance(self, balance: Balance) -> None:
         """Total and available include what is lent out, if orders may use it."""
         asset = balance.asset
@@ -900,7 +916,7 @@ class BackpackExchange(ExchangePyBase):
     def _get_poll_interval(self, timestamp: float) -> float:
         if not self._is_user_stream_initialized():
             return self.SHORT_POLL_INTERVAL
-        is_check_due = time.monotonic() >= self._next_balance_check_s
+        is_check_due = self._update_failure_told or time.monotonic() >= self._next_balance_check_s
         if is_check_due or self._doubts.keys() - self._order_tracker.lost_orders.keys():
             return self.UNSETTLED_POLL_INTERVAL
         if self._order_tracker.active_orders or self._lend_failure_told:

@@ -362,7 +362,7 @@ async def refused_by_trouble(rig: Rig) -> None:
 async def submission_hangs(rig: Rig) -> None:
     hang = rig.sim.faults.arm(faults.HalfOpen(), **SUBMIT)
     order_id = rig.buy("1", AWAY)
-    await failed(rig, order_id)
+    await failed(rig, order_id, 30)  # at the connector's own pace 10 s for the answer and 10 s of grace
     rig.sim.faults.clear(hang)
 
 
