@@ -1,11 +1,14 @@
 """The launcher's own part: instance folders and the command line. Starting the client is in ``test_installs.py``."""
 
+import base64
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from hummingbot_backpack import __main__ as launcher
 from hummingbot_backpack import __version__, instance
@@ -82,6 +85,26 @@ def test_hbot_works_in_the_instance_folder_and_the_client_knows_its_password(tmp
     refused = launch(tmp_path, "client", password="wrong")
     assert refused.returncode == 2
     assert refused.stderr == "HBOT_PASSWORD is not the password of this instance folder.\n"
+
+
+@pytest.mark.slow
+def test_the_key_file_is_the_one_of_hummingbots_own_connector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Keys saved by either are read by the other: before this plugin came, and after it has gone."""
+    seed = bytes(range(32))
+    pair = {"key": bytes(SigningKey(seed).verify_key), "secret": seed}
+    keys = json.dumps({f"backpack_api_{name}": base64.b64encode(value).decode() for name, value in pair.items()})
+    connect = ("hbot", "connect", "backpack", "--keys-stdin", "--replace")
+
+    with monkeypatch.context() as builtin:
+        builtin.setenv("HUMMINGBOT_BACKPACK", "builtin")
+        assert launch(tmp_path, *connect, given=keys).returncode == 0
+    # A key of nobody, or no network: either way it was read, and the exchange asked.
+    assert "Error: backpack: The exchange" in launch(tmp_path, "hbot", "balance", "backpack", "--units-only").stderr
+
+    assert launch(tmp_path, *connect, given=keys).returncode == 0
+    monkeypatch.setenv("HUMMINGBOT_BACKPACK", "builtin")
+    listed = launch(tmp_path, "hbot", "connect")
+    assert listed.returncode == 0 and "| backpack " in listed.stdout
 
 
 def test_the_demo_account_is_reset(tmp_path: Path):
