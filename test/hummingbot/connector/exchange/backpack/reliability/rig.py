@@ -153,14 +153,20 @@ class Rig:
         self.by_hand: set[int] = set()  # orders on the bot's account that the bot did not place, by the exchange's id
 
     async def __aenter__(self) -> "Rig":
+        # Hummingbot shares one HTTP session in the process; one that an earlier event loop left behind is of no use.
+        ConnectionsFactory()._shared_client = None
         await self.sim.start()
         self._patches.enter_context(patch.dict(os.environ, {"BACKPACK_LOCAL_URL": self.sim.rest_url}))
         adapt(self._class, self.sim, self._pace, self._patches)
         if self.sim.market is None:
             for pair in self.pairs:
                 self.quote(pair)
-        if self._start:
-            await self.start_connector()
+        try:
+            if self._start:
+                await self.start_connector()
+        except BaseException:
+            await self.__aexit__()  # or what was patched would stay so for every test after this one
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
