@@ -32,7 +32,8 @@ ON_SCREEN_S = 30
 @pytest.fixture(scope="module")
 def tmux() -> str:
     if shutil.which("tmux") is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "install", "-y", "-q", "tmux"], check=False, capture_output=True)
+        for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "tmux"]):
+            subprocess.run(command, check=False, capture_output=True)
     found = shutil.which("tmux")
     assert found is not None, "These tests look at a terminal through tmux: install it (apt-get install tmux)."
     return found
