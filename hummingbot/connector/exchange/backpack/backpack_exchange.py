@@ -95,6 +95,7 @@ LEND_CHECK_S = 2.0
 # A market's state that forbids an order is believed for this long.
 MARKETS_FRESH_S = 1.0
 
+
 class BackpackExchange(ExchangePyBase):
     SHORT_POLL_INTERVAL = 5.0
     ORDERS_POLL_INTERVAL = 8.0  # the stream is live and orders are open: a lost frame is made good within 10 s
@@ -284,7 +285,7 @@ class BackpackExchange(ExchangePyBase):
     def restore_tracking_states(self, saved_states: Mapping[str, Any]) -> None:
         """Orders that were being submitted when the bot stopped may or may not have arrived."""
         super().restore_tracking_states(saved_states)
-        for order in self._order_tracker.active_orders.values():
+        for order in self._order_tracker.all_updatable_orders.values():
             if order.exchange_order_id is None:
                 self._doubts[order.client_order_id] = _Doubt(time.monotonic())
 
@@ -853,7 +854,7 @@ class BackpackExchange(ExchangePyBase):
             self._take_demo_balances(self._demo)
             return
         is_first = not self._account_balances
-        asked_s = self._balances_asked_s = time.monotonic()
+        asked_s = self._balances_asked_s = self._next_balance_check_s = time.monotonic()  # due until it is answered
         try:
             answer = await self._request(CONSTANTS.CAPITAL)
         except BackpackError as error:
@@ -873,7 +874,8 @@ class BackpackExchange(ExchangePyBase):
             for table in (self._account_balances, self._account_available_balances, self._unlent):
                 table.pop(asset, None)
         is_sure = not heard and not self._lend_failure_told
-        self._next_balance_check_s = time.monotonic() + (self.CHECK_INTERVAL if is_sure else BALANCE_LAG_S)
+        if self._next_balance_check_s == asked_s:  # else a check was asked for meanwhile, which this answer may predate
+            self._next_balance_check_s = time.monotonic() + (self.CHECK_INTERVAL if is_sure else BALANCE_LAG_S)
         if is_first and not self.is_trading_required:
             _show_person(f"The account on {self.name} has {self._holdings()}.")
 

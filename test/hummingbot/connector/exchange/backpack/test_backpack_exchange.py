@@ -4,6 +4,7 @@
 import asyncio
 import logging
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -577,6 +578,20 @@ async def test_a_restart_finds_out_what_happened_meanwhile(venue):
         assert len(restarted.events("OrderFilled")) == 1
 
 
+async def test_a_lost_order_without_the_venues_id_is_still_found_after_a_restart(venue):
+    async with at_work(venue) as desk:
+        order = desk.order(await desk.resting("1", "139"))
+    lost = InFlightOrder(
+        order.client_order_id, SOL, LIMIT, TradeType.BUY, order.amount, order.creation_timestamp, order.price,
+        initial_state=OrderState.FAILED,
+    )  # fmt: skip
+    restarted = connector(venue, venue.accounts[-1], SOL)
+    restarted.restore_tracking_states({lost.client_order_id: lost.to_json()})
+    await restarted._update_lost_orders_status()
+    [found] = restarted._order_tracker.lost_orders.values()
+    assert found.exchange_order_id == order.exchange_order_id
+
+
 async def test_what_the_base_class_may_ask(desk):
     order = desk.order(await desk.resting("2", "150"))
     place(desk.venue.exchange, "crowd", "Ask", 1, 150)
@@ -659,6 +674,19 @@ async def test_balances_are_polled_where_they_are_not_streamed(venue):
         venue.exchange.deposit("bot", "SOL", Decimal(5))
         await desk.exchange._status_polling_loop_fetch_updates()
         assert desk.exchange.get_balance("SOL") == 1005
+
+
+async def test_a_balance_check_asked_for_while_one_is_under_way_is_made(idle, monkeypatch):
+    request = idle._request
+
+    async def answered_late(endpoint, **arguments):
+        answer = await request(endpoint, **arguments)
+        idle._next_balance_check_s = 0.0  # a reconciliation has found frames missing
+        return answer
+
+    monkeypatch.setattr(idle, "_request", answered_late)
+    await idle._update_balances()
+    assert time.monotonic() >= idle._next_balance_check_s
 
 
 async def test_an_asset_that_is_gone_is_not_shown(idle):
