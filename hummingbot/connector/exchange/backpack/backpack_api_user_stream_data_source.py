@@ -11,6 +11,7 @@ from hummingbot.core.data_type.user_stream_tracker_data_source import UserStream
 
 ORDERS = "account.orderUpdate"
 BALANCES = "account.balanceUpdate"
+INVALID_STREAM = 4006  # the code for a stream that is not offered (api-doc/NOTES.md, "Streams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
                         await self._stream.subscribe(websocket_assistant, BALANCES, [BALANCES], signed=True)
                     case Subscribed():
                         self._go_live(queue, with_balances=True)
-                    case Refused(name=name) if name == ORDERS:
+                    case Refused(name=name, refusal=refusal) if name != BALANCES or refusal.code != INVALID_STREAM:
+                        # Also one that came after its pong: the orders are not to be thought of as watched.
                         await self._on_refusal(event)
                     case Refused():
                         self.logger().warning("The venue refused %s (%s): balances are polled instead", BALANCES, event)

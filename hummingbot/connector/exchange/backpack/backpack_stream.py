@@ -26,7 +26,8 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The venue has read the subscription that was sent under this name, and refused it."""
+    """The venue has read the subscription that was sent under this name, and refused it; "" if it said so too late to
+    tell which."""
 
     name: str
     refusal: StreamRefusal
@@ -58,6 +59,7 @@ class BackpackStream:
         self._loss_told = False
         self._unreadable_told: set[str] = set()
         self._refusal: StreamRefusal | None = None  # of the subscription whose pong is still to come
+        self._pongs_to_come = 0
 
     @property
     def is_live(self) -> bool:
@@ -76,6 +78,7 @@ class BackpackStream:
                         ping_timeout=CONSTANTS.HEARTBEAT_S,
                         max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
                     )
+                self._pongs_to_come = 0
                 return websocket
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 (self._logger.debug if self._loss_told else self._logger.warning)(str(self.lost(error)))
@@ -85,6 +88,7 @@ class BackpackStream:
     ) -> None:
         """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the events."""
         await websocket.send(WSJSONRequest(payload=subscribe(streams), is_auth_required=signed))
+        self._pongs_to_come += 1
         await websocket.ping(name.encode())
 
     async def unsubscribe(self, websocket: BackpackWSAssistant, streams: Sequence[str]) -> None:
@@ -126,6 +130,7 @@ class BackpackStream:
                 name = response.data.payload.decode(errors="replace")
                 refusal: StreamRefusal | None = self._refusal
                 self._refusal = None
+                self._pongs_to_come -= 1
                 yield Subscribed(name) if refusal is None else Refused(name, refusal)
                 continue
             try:
@@ -133,8 +138,10 @@ class BackpackStream:
             except WireFormatError as error:
                 self.unreadable(error)
                 continue
-            if isinstance(frame, StreamRefusal):
+            if isinstance(frame, StreamRefusal) and self._pongs_to_come:
                 self._refusal = frame
+            elif isinstance(frame, StreamRefusal):
+                yield Refused("", frame)
             else:
                 yield Frame(*frame)
         raise StreamLost("closed by this side")

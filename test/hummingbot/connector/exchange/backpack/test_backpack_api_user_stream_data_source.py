@@ -144,6 +144,22 @@ async def test_a_refused_key_is_told_once_and_tried_on(venue, caplog):
     assert "account.orderUpdate: 4006 Invalid signature" in line
 
 
+async def test_a_refused_key_that_is_told_with_the_second_subscription_is_no_lack_of_balances(venue, caplog):
+    refused = venue.faults.arm(faults.SubscribeRefused(4003, "Invalid signature"), stream=BALANCES, count=1)
+    async with listening(venue) as (_, heard):
+        await eventually(lambda: heard.marks[-1:] == [Resumed(with_balances=True)], timeout=8)
+        assert refused.fired
+        assert Resumed(with_balances=False) not in heard
+    assert lines(caplog, "Check the API key and secret")
+
+
+async def test_a_refusal_after_all_pongs_ends_the_connection(venue):
+    async with listening(venue) as (_, heard):
+        await eventually(lambda: heard.marks == [Resumed(with_balances=True)])
+        venue.sessions[0].send_error(4003, "Invalid signature")
+        await eventually(lambda: heard.marks[1:2] == [Interrupted()])
+
+
 @pytest.mark.parametrize("seconds", [3600, -3600])
 async def test_a_wrong_clock_is_corrected_before_the_next_attempt(venue, caplog, seconds):
     async with listening(venue) as (source, heard):
@@ -181,5 +197,3 @@ async def test_the_end_of_hummingbot_is_no_loss(venue, caplog):
         await eventually(lambda: heard)
     assert source.last_recv_time == 0
     assert not lines(caplog, "lost")
-
-
