@@ -17,7 +17,8 @@
                          match?: {method?, path?, account?, symbol?, stream?}}; ``DELETE`` all, or one (``?id=N``)
 =======================  ==========================================================================================
 
-A request that makes no sense is answered 400 with ``{"error": "..."}`` and changes nothing.
+A request that makes no sense is answered 400 with ``{"error": "..."}`` and changes nothing; one that a web page of
+another origin sends, 403.
 """
 
 import json

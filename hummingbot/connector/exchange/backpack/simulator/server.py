@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from .access import Keyring, SimAccount, derived_secret, public_key_of
 from .answers import Answer, text_answer
@@ -82,7 +83,7 @@ class SimulatedBackpack:
         """Listen, and let the market begin; raises OSError if the port is taken."""
         if self.market is not None:
             self.market.open(self.exchange)
-        application = web.Application(client_max_size=4_000_000)
+        application = web.Application(client_max_size=4_000_000, middlewares=[_refuse_other_pages])
         application.router.add_route("GET", "/", self._serve_page)
         application.router.add_route("GET", "/ws", self._serve_websocket)
         application.router.add_route("GET", f"{PREFIX}ws", self._serve_onlooker)
@@ -229,6 +230,16 @@ class SimulatedBackpack:
         if seen is None:
             return await self.rest.answer(call)
         return await self.faults.request(seen, lambda: self.rest.answer(call))
+
+
+@web.middleware
+async def _refuse_other_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The control plane asks for no key, and a page from anywhere in the user's browser can send to loopback; it cannot
+    hide its origin, though. Programs send none."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.host and request.path.startswith(PREFIX):
+        return web.json_response({"error": f"expected a page of this exchange, was one of {origin}"}, status=403)
+    return await handler(request)
 
 
 def _content_type(answer: Answer) -> str:

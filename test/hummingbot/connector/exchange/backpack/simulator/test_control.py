@@ -171,3 +171,27 @@ async def test_requests_that_make_no_sense(alice: Trader, method: str, path: str
 
 async def test_unknown_control_paths(alice: Trader) -> None:
     assert (await alice.send("GET", "/_sim/nothing")).status == 404
+
+
+@pytest.mark.parametrize(
+    "origin, status",
+    [
+        pytest.param(None, 200, id="a program sends no origin"),
+        pytest.param("{own}", 200, id="the page at /"),
+        pytest.param("https://elsewhere.example", 403, id="a page from elsewhere in the same browser"),
+        pytest.param("http://127.0.0.1:1", 403, id="another server on this computer"),
+        pytest.param("null", 403, id="a file or a sandboxed frame"),
+    ],
+)
+async def test_web_pages_from_elsewhere_control_nothing(alice: Trader, origin: str | None, status: int) -> None:
+    headers = {} if origin is None else {"Origin": origin.format(own=alice.sim.rest_url)}
+    fault = json.dumps({"fault": "maintenance"})
+    async with alice.session.post(alice.sim.rest_url + "/_sim/faults", data=fault, headers=headers) as answer:
+        assert answer.status == status
+    assert bool(alice.sim.faults) == (status == 200)
+    websocket = alice.session.ws_connect(alice.sim.rest_url + "/_sim/ws", headers=headers)
+    if status == 200:
+        await (await websocket).close()
+    else:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await websocket
