@@ -53,9 +53,10 @@ setup(
     # Hummingbot itself is not named: the plugin goes into whatever Hummingbot is there, be it a source checkout.
     install_requires=[
         "aiohttp>=3.13,<4",
-        "cryptography>=46",
+        "cryptography>=46,<51",
         "psutil>=7,<8",
         "pynacl>=1.6,<2",
+        "pyyaml>=6,<7",
         "rich>=13.9,<16",
     ],
     extras_require={"report": ["matplotlib>=3.10,<4"]},
