@@ -59,6 +59,6 @@ setup(
         "pyyaml>=6,<7",
         "rich>=13.9,<16",
     ],
-    extras_require={"report": ["matplotlib>=3.10,<4"]},
+    extras_require={"report": ["matplotlib>=3.10,<4", "numpy>=2,<3"]},
     entry_points={"console_scripts": ["hummingbot-backpack = hummingbot_backpack.__main__:main"]},
 )
