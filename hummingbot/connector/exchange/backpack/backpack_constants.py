@@ -99,6 +99,8 @@ RATE_LIMITS = _rate_limits()
 # A request without an answer; its outcome is then unknown.
 REQUEST_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 10.0
+# An order that had to wait for the rate budget for longer is not sent: its price would be old.
+LONGEST_WAIT_OF_AN_ORDER_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 # How long a signed request stays valid: the venue refuses it afterwards, so it cannot be executed later.
 SIGNATURE_WINDOW_MS = 5000

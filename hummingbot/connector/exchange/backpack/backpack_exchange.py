@@ -370,11 +370,17 @@ class BackpackExchange(ExchangePyBase):
         ]
 
     def _readable_markets(self, rows: Any, tell: bool = False) -> list[Market]:
-        """Spot markets that the venue shows; one it describes in a new way must not hide the others."""
+        """Spot markets that the venue shows under the name of their pair; an odd one must not hide the others."""
         markets, unreadable = wire.parse_readable(rows, wire.parse_market, "markets")
         if tell and unreadable:
             self.logger().error("%d markets cannot be read and are skipped: %s", len(unreadable), unreadable[0])
-        return [market for market in markets if market.market_type is MarketType.SPOT and market.visible]
+        return [
+            market
+            for market in markets
+            if market.market_type is MarketType.SPOT
+            and market.visible
+            and market.symbol == wire.symbol_of(wire.trading_pair_of(market.base, market.quote))
+        ]
 
     async def get_all_pairs_prices(self) -> list[dict[str, str]]:
         """``[{"symbol": "SOL_USDC", "lastPrice": "150.1"}, ..]``, for Hummingbot's rate source."""
@@ -867,7 +873,7 @@ class BackpackExchange(ExchangePyBase):
             balances[asset] = Balance(asset, available=Decimal(0), locked=Decimal(0), staked=Decimal(0))
         # REST may lag the stream, so what was heard around the time of asking is newer than the answer.
         heard = {asset for asset, at_s in self._balance_heard_s.items() if at_s >= asked_s - BALANCE_LAG_S}
-        balances |= {asset: self._unlent[asset] for asset in heard}
+        balances |= {asset: self._unlent[asset] for asset in heard & self._unlent.keys()}
         for balance in balances.values():
             self._set_balance(balance)
         for asset in self._account_balances.keys() - balances.keys():

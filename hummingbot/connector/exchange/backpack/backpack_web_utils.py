@@ -203,14 +203,18 @@ class BackpackAPIFactory(WebAssistantsFactory):
             is_auth_required=endpoint.is_private,
         )
         assistant = await self.get_rest_assistant()
+        ready_s = time.monotonic()
         async with self._throttler.execute_task(name):
+            waited_s = time.monotonic() - ready_s
+            if endpoint is CONSTANTS.PLACE_ORDER and waited_s > CONSTANTS.LONGEST_WAIT_OF_AN_ORDER_S:
+                raise NotSent(f"{name}: it waited {waited_s:.0f} s for the rate budget, its price is old by now")
             try:
                 async with asyncio.timeout(CONSTANTS.REQUEST_TIMEOUT_S):
                     response = await assistant.call(request)
                     text = await _body(response, name)
             except TimeoutError:
                 raise OutcomeUnknown(f"{name}: no answer within {CONSTANTS.REQUEST_TIMEOUT_S:.0f} s") from None
-            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            except aiohttp.ClientConnectorError as error:
                 raise NotSent(f"{name}: no connection to {self.venue.rest_url} ({_reason(error)})") from None
             except (aiohttp.ClientError, ConnectionError) as error:
                 raise OutcomeUnknown(f"{name}: the connection broke before an answer came ({_reason(error)})") from None

@@ -191,6 +191,11 @@ async def test_an_unreadable_market_does_not_hide_the_others(idle, caplog):
     assert "1 markets cannot be read and are skipped: market: field 'filters' is missing" in caplog.messages
 
 
+async def test_a_second_market_of_the_same_pair_does_not_hide_all(idle):
+    spot = payload("rest_market_spot")
+    assert await rules_of(idle, spot | {"symbol": "SOL_USDC_TWO"}, spot) == [SOL]
+
+
 async def test_a_closed_market_keeps_its_rules(idle):
     """Its orders are still there, and a strategy may hold its asset."""
     assert await rules_of(idle, payload("rest_market_spot") | {"orderBookState": "Closed"}) == [SOL]

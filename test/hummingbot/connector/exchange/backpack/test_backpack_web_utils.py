@@ -337,6 +337,14 @@ async def test_while_orders_are_limited_none_goes_out_late(script, api):
     assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
 
 
+async def test_an_order_that_waited_for_the_rate_budget_is_not_sent(script, api, monkeypatch):
+    script.on("/api/v1/order", PLACED)
+    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", -1.0)
+    with pytest.raises(NotSent, match="waited 0 s for the rate budget"):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    assert not script.requests_to("/api/v1/order")
+
+
 async def test_pauses_grow_until_a_call_gets_through(monkeypatch):
     now_s = 1000.0
     monkeypatch.setattr(web_utils.time, "monotonic", lambda: now_s)
