@@ -5,6 +5,7 @@ story is kept below as one. What a fault does in time is chance, so a story may 
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Coroutine
 from decimal import Decimal
@@ -133,7 +134,13 @@ class TradingUnderFaults(RuleBasedStateMachine):
             self.loop.close()
 
 
-_SETTINGS = {"deadline": None, "print_blob": True, "suppress_health_check": list(HealthCheck)}
+# New stories each time by hand, the same ones in CI: what fails there must be what the change broke.
+_SETTINGS = {
+    "derandomize": "CI" in os.environ,
+    "deadline": None,
+    "print_blob": True,
+    "suppress_health_check": list(HealthCheck),
+}
 
 
 def test_a_few_stories() -> None:
