@@ -21,23 +21,24 @@ from rich.table import Column, Table
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Venue
 from hummingbot.connector.exchange.backpack.errors import BackpackError
-from hummingbot.connector.exchange.backpack.sequencer import Sequencer, Step
+from hummingbot.connector.exchange.backpack.sequencer import Do, Sequencer, Step
 from hummingbot.connector.exchange.backpack.wire import (
     BookState,
     DepthSnapshot,
+    DepthUpdate,
     Market,
     MarketType,
+    PublicTrade,
     Symbol,
     depth_stream,
-    parse_depth,
-    parse_depth_snapshot,
     parse_market,
-    parse_public_trade,
     parse_readable,
     parse_ticker,
+    read_depth_snapshot,
+    read_market_frame,
     symbol_of,
     trade_stream,
 )
@@ -102,10 +103,10 @@ class Book:
             if isinstance(depth, DepthSnapshot):
                 self._sides = ({}, {})
             for side, levels in zip(self._sides, (depth.bids, depth.asks), strict=True):
-                for price, size in levels:
-                    side[float(price)] = float(size)
-                    if not float(size):
-                        del side[float(price)]
+                for level in levels:
+                    side[level.price] = level.amount
+                    if not level.amount:
+                        del side[level.price]
 
     @property
     def best(self) -> tuple[float, float] | None:
@@ -219,7 +220,10 @@ def _top_of_book(best: tuple[float, float], what: str) -> tuple[str, str]:
 
 
 async def _snapshot(factory: BackpackAPIFactory, symbol: Symbol) -> DepthSnapshot:
-    return parse_depth_snapshot(await factory.request(CONSTANTS.DEPTH, params={"symbol": symbol}))
+    snapshot: DepthSnapshot = await factory.request(
+        CONSTANTS.DEPTH, params={"symbol": symbol}, read=read_depth_snapshot
+    )
+    return snapshot
 
 
 class _Listener:
@@ -235,13 +239,15 @@ class _Listener:
         self.books = {symbol: Book() for symbol in symbols}
         self.refusal = ""
 
-    async def listen(self, websocket: BackpackWSAssistant, stream: BackpackStream) -> None:
+    async def listen(self, websocket: BackpackWSAssistant, stream: BackpackStream[DepthUpdate | PublicTrade]) -> None:
         """Until cancelled, refused, or the connection is lost (raises StreamLost or ConnectionError)."""
         await stream.subscribe(websocket, "check", list(self._streams))
         async with asyncio.TaskGroup() as tasks:
             async for event in stream.events(websocket):
-                if isinstance(event, Frame):
-                    self._on_frame(event, tasks)
+                if isinstance(event, DepthUpdate):
+                    self._on_depth(event, tasks)
+                elif isinstance(event, PublicTrade):
+                    self._streams[trade_stream(event.symbol)].heard(event.time_s, self._ahead_s)
                 elif isinstance(event, Refused):
                     self.refusal = f"{event.refusal.code} {event.refusal.message}"
                     return
@@ -252,18 +258,13 @@ class _Listener:
     def live(self) -> bool:
         return all(sequencer.is_live for sequencer in self._sequencers.values())
 
-    def _on_frame(self, frame: Frame, tasks: asyncio.TaskGroup) -> None:
-        seen = self._streams.get(frame.stream)
-        if seen is None:
-            return
-        if frame.stream.startswith("trade."):
-            seen.heard(parse_public_trade(frame.data).time_s, self._ahead_s)
-            return
-        update = parse_depth(frame.data)
+    def _on_depth(self, update: DepthUpdate, tasks: asyncio.TaskGroup) -> None:
+        seen = self._streams[depth_stream(update.symbol)]
         seen.heard(update.time_s, self._ahead_s)
-        step = self._sequencers[update.symbol].on_update(update)
-        self.books[update.symbol].apply(step)
-        if step.resync:
+        do = self._sequencers[update.symbol].on_update(update)
+        if do is Do.APPLY:
+            self.books[update.symbol].apply(Step(updates=[update]))
+        elif do is Do.RESYNC:
             seen.gaps += 1
             tasks.create_task(self._resync(update.symbol))
 
@@ -298,7 +299,7 @@ async def _streams(
     listener = _Listener(factory, symbols, ahead_s, streams)
     try:
         async with asyncio.timeout(seconds):
-            await listener.listen(websocket, BackpackStream("check", factory, _quiet_logger()))
+            await listener.listen(websocket, BackpackStream("check", factory, _quiet_logger(), read_market_frame))
     except TimeoutError:
         pass  # as meant
     except ExceptionGroup as group:

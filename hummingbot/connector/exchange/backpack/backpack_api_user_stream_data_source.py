@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import dataclass
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused, Subscribed
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
 from hummingbot.connector.exchange.backpack.errors import StreamLost, is_about_the_clock
+from hummingbot.connector.exchange.backpack.wire import Frame, read_private_frame
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 
 ORDERS = "account.orderUpdate"
@@ -32,7 +33,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     def __init__(self, api_factory: BackpackAPIFactory, domain: str = CONSTANTS.DEFAULT_DOMAIN):
         super().__init__()
         self._api_factory = api_factory
-        self._stream = BackpackStream(f"{domain} private", api_factory, self.logger())
+        self._stream = BackpackStream(f"{domain} private", api_factory, self.logger(), read_private_frame)
         self._refusal_told = False
 
     @property

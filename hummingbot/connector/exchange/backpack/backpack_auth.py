@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -63,10 +63,16 @@ def _decoded(text: str, what: str, sizes: tuple[int, ...]) -> bytes:
     raise InvalidKeys(f"The API {what} is not base64 text of 32 bytes. {COPY_AGAIN}")
 
 
-def canonical_text(instruction: str, parameters: Mapping[str, Any], timestamp_ms: int, window_ms: int) -> str:
-    """``instruction=..&<parameters by name>&timestamp=..&window=..``; booleans in lower case, None left out."""
-    fields = [f"instruction={instruction}"]
-    fields += [f"{name}={_rendered(parameters[name])}" for name in sorted(parameters) if parameters[name] is not None]
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]  # of one call, or of each order in a list of them
+
+
+def canonical_text(instruction: str, parameters: Parameters, timestamp_ms: int, window_ms: int) -> str:
+    """``instruction=..&<parameters by name>&timestamp=..&window=..``; booleans in lower case, None left out. Of several
+    orders each has its instruction and parameters."""
+    fields: list[str] = []
+    for one in [parameters] if isinstance(parameters, Mapping) else parameters:
+        fields.append(f"instruction={instruction}")
+        fields += [f"{name}={_rendered(one[name])}" for name in sorted(one) if one[name] is not None]
     return "&".join([*fields, f"timestamp={timestamp_ms}", f"window={window_ms}"])
 
 
@@ -114,7 +120,7 @@ class BackpackAuth(AuthBase):
         request.payload = {**request.payload, "signature": [self._api_key, signature, str(timestamp_ms), window]}
         return request
 
-    def _signed(self, instruction: str, parameters: Mapping[str, Any]) -> tuple[int, str]:
+    def _signed(self, instruction: str, parameters: Parameters) -> tuple[int, str]:
         if self._key is None:
             raise InvalidKeys("This needs an API key and secret: enter them with `connect`.")
         timestamp_ms = int(self._clock.time() * 1e3)

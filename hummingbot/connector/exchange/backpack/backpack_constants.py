@@ -57,6 +57,7 @@ ACCOUNT = Endpoint(RESTMethod.GET, "/api/v1/account", "accountQuery")
 CAPITAL = Endpoint(RESTMethod.GET, "/api/v1/capital", "balanceQuery")
 LEND_POSITIONS = Endpoint(RESTMethod.GET, "/api/v1/borrowLend/positions", "borrowLendPositionQuery")
 PLACE_ORDER = Endpoint(RESTMethod.POST, "/api/v1/order", "orderExecute", ORDERS)
+PLACE_ORDERS = Endpoint(RESTMethod.POST, "/api/v1/orders", "orderExecute", ORDERS)
 CANCEL_ORDER = Endpoint(RESTMethod.DELETE, "/api/v1/order", "orderCancel", CANCELS)
 CANCEL_ORDERS = Endpoint(RESTMethod.DELETE, "/api/v1/orders", "orderCancelAll", CANCELS)
 OPEN_ORDERS = Endpoint(RESTMethod.GET, "/api/v1/orders", "orderQueryAll")
@@ -64,11 +65,14 @@ ORDER_HISTORY = Endpoint(RESTMethod.GET, "/wapi/v1/history/orders", "orderHistor
 FILL_HISTORY = Endpoint(RESTMethod.GET, "/wapi/v1/history/fills", "fillHistoryQueryAll")
 
 ENDPOINTS = (
-    TIME, MARKETS, TICKERS, DEPTH, ACCOUNT, CAPITAL, LEND_POSITIONS, PLACE_ORDER, CANCEL_ORDER, CANCEL_ORDERS,
-    OPEN_ORDERS, ORDER_HISTORY, FILL_HISTORY,
+    TIME, MARKETS, TICKERS, DEPTH, ACCOUNT, CAPITAL, LEND_POSITIONS, PLACE_ORDER, PLACE_ORDERS, CANCEL_ORDER,
+    CANCEL_ORDERS, OPEN_ORDERS, ORDER_HISTORY, FILL_HISTORY,
 )  # fmt: skip
 
 SUBSCRIBE_INSTRUCTION = "subscribe"
+
+# Orders in one request: nobody is known to have sent more (api-doc/NOTES.md, "Several orders at once").
+ORDERS_PER_REQUEST = 20
 
 _POOLS = {
     ALL: REQUESTS_PER_MINUTE,

@@ -37,6 +37,8 @@ from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoConfigMap, DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
+from hummingbot.connector.exchange.backpack.backpack_order_tracker import BackpackOrderTracker
+from hummingbot.connector.exchange.backpack.backpack_placing import BackpackPlacing
 from hummingbot.connector.exchange.backpack.backpack_records import BackpackRecords, Records
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
@@ -143,7 +145,7 @@ class BackpackExchange(ExchangePyBase):
         self._lending: set[str] = set()  # assets that were ever seen lent
         self._balance_heard_s: dict[str, float] = {}
         self._foreign_client_ids: set[int] = set()  # of open orders on the account that are not this bot's
-        self._account_is_shared = False
+        self._shared_markets: set[wire.Symbol] = set()  # in which somebody else was seen to have orders
         self._doubts: dict[str, _Doubt] = {}  # by client order id
         self._orders_reconciled = False
         self._interruptions = 0
@@ -157,6 +159,7 @@ class BackpackExchange(ExchangePyBase):
         self._balances_asked_s = -math.inf
         self._next_clock_check_s = 0.0
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._placing = BackpackPlacing(self._web_assistants_factory)
         self._records = BackpackRecords(self._web_assistants_factory, self._time_synchronizer.time)
         self._set_order_book_tracker(
             BackpackOrderBookTracker(
@@ -227,9 +230,7 @@ class BackpackExchange(ExchangePyBase):
         }
 
     def _is_book_current(self, trading_pair: str) -> bool:
-        book = self.order_book_tracker.order_books.get(trading_pair)
-        source = self._orderbook_ds
-        return book is not None and source.is_live(trading_pair) and book.applied_id >= source.snapshot_id(trading_pair)
+        return trading_pair in self.order_book_tracker.order_books and self._orderbook_ds.is_live(trading_pair)
 
     def _is_user_stream_initialized(self) -> bool:
         return not self.is_trading_required or (super()._is_user_stream_initialized() and self._orders_reconciled)
@@ -249,6 +250,9 @@ class BackpackExchange(ExchangePyBase):
 
     def _create_user_stream_data_source(self) -> BackpackAPIUserStreamDataSource:
         return BackpackAPIUserStreamDataSource(api_factory=self._web_assistants_factory, domain=self._domain)
+
+    def _create_order_tracker(self) -> BackpackOrderTracker:
+        return BackpackOrderTracker(connector=self)
 
     async def start_network(self) -> None:
         self._orders_reconciled = False
@@ -551,7 +555,7 @@ class BackpackExchange(ExchangePyBase):
         if reason:
             raise NotSent(f"{trading_pair}: {reason}. The order was not sent.")
         asked_s = time.monotonic()
-        placed = wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+        placed = await self._placing.place(body)
         self._expect_balance_frame(asked_s)
         return placed
 
@@ -707,7 +711,7 @@ class BackpackExchange(ExchangePyBase):
             ours = [order for order in orders if order.trading_pair == trading_pair]
             there = [seen for seen in open_orders.rows if seen.symbol == symbol]
             listed = [order for order in ours if open_orders.of(order) is not None]
-            only_ours = not self._account_is_shared and open_orders.complete and len(there) == len(listed)
+            only_ours = symbol not in self._shared_markets and open_orders.complete and len(there) == len(listed)
             if only_ours and len(listed) > 1:
                 requests.append(self._cancel_market(symbol, listed))
                 ours = [order for order in ours if open_orders.of(order) is None]
@@ -767,14 +771,13 @@ class BackpackExchange(ExchangePyBase):
         self._order_tracker.process_trade_update(trade)
 
     def _tracked(self, seen: OrderEvent) -> InFlightOrder | None:
-        """Our order that a frame tells of: by client id, else by the venue's id, among all that can still be filled."""
-        tracker = self._order_tracker
+        """Our order that a frame tells of, among all that can still be filled: by the client id, which every order of
+        ours has; by the venue's, should the frame leave that out."""
+        orders = self._order_tracker.all_fillable_orders
         if seen.client_id is not None:
-            key = str(seen.client_id)
-            order = tracker.fetch_tracked_order(key) or tracker.fetch_cached_order(key) or tracker.fetch_lost_order(key)
-            if order is not None and is_same_order(order, seen):
-                return order
-        return tracker.all_fillable_orders_by_exchange_order_id.get(seen.order_id)
+            order = orders.get(str(seen.client_id))
+            return order if order is not None and is_same_order(order, seen) else None
+        return next((order for order in orders.values() if order.exchange_order_id == seen.order_id), None)
 
     # -- the private stream -------------------------------------------------------------------------------------------
 
@@ -804,11 +807,10 @@ class BackpackExchange(ExchangePyBase):
             frame = wire.parse_frame(message)
             if isinstance(frame, wire.StreamRefusal):
                 raise WireFormatError(f"unexpected refusal {frame.code} {frame.message}")
-            stream, data = frame
-            if stream == BALANCES:
-                self._on_balance(wire.parse_balance_event(data))
+            if frame.stream == BALANCES:
+                self._on_balance(wire.parse_balance_event(frame.data))
             else:
-                await self._on_order_event(wire.parse_order_event(data))
+                await self._on_order_event(wire.parse_order_event(frame.data))
 
     async def _on_order_event(self, event: OrderEvent) -> None:
         order = self._tracked(event)
@@ -825,7 +827,7 @@ class BackpackExchange(ExchangePyBase):
 
     def _note_foreign(self, event: OrderEvent) -> None:
         """Another bot's order, or one that was placed by hand: nothing of ours may be taken for it."""
-        self._account_is_shared = True
+        self._shared_markets.add(event.symbol)
         if event.client_id is not None:
             is_over = ORDER_STATES[event.status] in FINAL_STATES
             (self._foreign_client_ids.discard if is_over else self._foreign_client_ids.add)(event.client_id)

@@ -3,8 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import aiohttp
 
@@ -12,7 +13,7 @@ from hummingbot.connector.exchange.backpack import backpack_constants as CONSTAN
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Pong
 from hummingbot.connector.exchange.backpack.errors import StreamLost, WireFormatError
 from hummingbot.connector.exchange.backpack.supervision import StreamState, StreamSupervisor
-from hummingbot.connector.exchange.backpack.wire import Json, StreamRefusal, decode, parse_frame, subscribe, unsubscribe
+from hummingbot.connector.exchange.backpack.wire import StreamRefusal, subscribe, unsubscribe
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.logger import HummingbotLogger
 
@@ -36,23 +37,25 @@ class Refused:
         return f"{self.refusal.code} {self.refusal.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    stream: str
-    data: Json
+Message = TypeVar("Message")
 
 
-StreamEvent = Subscribed | Refused | Frame
-
-
-class BackpackStream:
+class BackpackStream(Generic[Message]):
     """One connection at a time, for a data source: ``connect``, ``subscribe``, then read ``events`` until StreamLost.
 
     The operator gets one line when the stream is lost (or cannot be had) and one when it is live again.
     """
 
-    def __init__(self, name: str, api_factory: BackpackAPIFactory, logger: HummingbotLogger):
+    def __init__(
+        self,
+        name: str,
+        api_factory: BackpackAPIFactory,
+        logger: HummingbotLogger,
+        read: Callable[[str | bytes], Message | StreamRefusal],
+    ):
+        """``read`` makes of a frame what it says; raises WireFormatError."""
         self._name = name
+        self._read = read
         self._api_factory = api_factory
         self._logger = logger
         self._supervisor = StreamSupervisor(random.random, time.monotonic())
@@ -117,7 +120,7 @@ class BackpackStream:
         if self._supervisor.state is not StreamState.WAITING:
             self._supervisor.on_lost(time.monotonic())
 
-    async def events(self, websocket: BackpackWSAssistant) -> AsyncIterator[StreamEvent]:
+    async def events(self, websocket: BackpackWSAssistant) -> AsyncIterator[Message | Subscribed | Refused]:
         """What arrives, read. An unreadable frame is told once a connection and skipped: what it carried is found out
         by whoever keeps count (the sequencer, the reconciliation).
 
@@ -125,25 +128,25 @@ class BackpackStream:
         belongs to.
         """
         self._refusal = None
-        async for response in websocket.iter_messages():
-            if isinstance(response.data, Pong):
-                name = response.data.payload.decode(errors="replace")
+        while (arrived := await websocket.next_arrival()) is not None:
+            if isinstance(arrived, Pong):
+                name = arrived.payload.decode(errors="replace")
                 refusal: StreamRefusal | None = self._refusal
                 self._refusal = None
                 self._pongs_to_come -= 1
                 yield Subscribed(name) if refusal is None else Refused(name, refusal)
                 continue
             try:
-                frame = parse_frame(decode(response.data, f"{self._name} frame"))
+                message = self._read(arrived)
             except WireFormatError as error:
                 self.unreadable(error)
                 continue
-            if isinstance(frame, StreamRefusal) and self._pongs_to_come:
-                self._refusal = frame
-            elif isinstance(frame, StreamRefusal):
-                yield Refused("", frame)
+            if not isinstance(message, StreamRefusal):
+                yield message
+            elif self._pongs_to_come:
+                self._refusal = message
             else:
-                yield Frame(*frame)
+                yield Refused("", message)
         raise StreamLost("closed by this side")
 
     def unreadable(self, error: WireFormatError) -> None:

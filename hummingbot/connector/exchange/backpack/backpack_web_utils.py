@@ -4,14 +4,14 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from os import environ
 from typing import Any
 
 import aiohttp
-from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
+from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
@@ -34,7 +34,6 @@ from hummingbot.core.web_assistant.connections.data_types import (
     RESTRequest,
     RESTResponse,
     WSRequest,
-    WSResponse,
 )
 from hummingbot.core.web_assistant.connections.rest_connection import RESTConnection
 from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
@@ -45,6 +44,8 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 # Calls that may be sent again after a 429: repeating them changes nothing.
 _REPEATABLE = frozenset({RESTMethod.GET, RESTMethod.DELETE})
 _TRIES_WHEN_RATE_LIMITED = 3
+
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,14 @@ class BackpackAPIFactory(WebAssistantsFactory):
         return BackpackWSAssistant(BackpackWSConnection(stock._client_session), auth=self._auth)
 
     async def request(
-        self, endpoint: Endpoint, params: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        read: Callable[[str, str], Any] = decode,
     ) -> Any:
-        """Send one call and return its answer as JSON, None if it has no body.
+        """Send one call and return its answer, None if it has no body; ``read`` makes it of the text and the call's
+        name: by default JSON as it is.
 
         Raises what ``errors`` lists: NotSent, OutcomeUnknown, RateLimited, Rejected, NotFound, WireFormatError; a
         ClockSkew only if it comes again after the clock was corrected.
@@ -158,7 +164,7 @@ class BackpackAPIFactory(WebAssistantsFactory):
         clock_corrected = False
         while True:
             try:
-                return await self._request_once(endpoint, params, body)
+                return await self._request_once(endpoint, params, body, read)
             except ClockSkew:
                 if clock_corrected:
                     raise
@@ -180,17 +186,21 @@ class BackpackAPIFactory(WebAssistantsFactory):
         await self._time_synchronizer.update_server_time_offset_with_time_provider(self.server_time_ms())
 
     async def server_time_ms(self) -> float:
-        answer = await self._request_once(CONSTANTS.TIME, None, None)
+        answer = await self._request_once(CONSTANTS.TIME)
         if isinstance(answer, bool) or not isinstance(answer, int):
             raise WireFormatError(f"server time: expected milliseconds, was {type(answer).__name__}")
         return float(answer)
 
     async def _request_once(
-        self, endpoint: Endpoint, params: Mapping[str, str] | None, body: Mapping[str, Any] | None
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        read: Callable[[str, str], Any] = decode,
     ) -> Any:
         name = endpoint.limit_id
         pause = self._pauses.setdefault(endpoint.pool, _Pause())
-        if endpoint is CONSTANTS.PLACE_ORDER and pause.seconds_left:
+        if endpoint.pool == CONSTANTS.ORDERS and pause.seconds_left:
             # An order that waited would go out at a price that was right a minute ago.
             raise NotSent(f"{name}: the venue's rate limit was hit, no orders for another {pause.seconds_left:.0f} s")
         await asyncio.sleep(pause.seconds_left)
@@ -206,7 +216,7 @@ class BackpackAPIFactory(WebAssistantsFactory):
         ready_s = time.monotonic()
         async with self._throttler.execute_task(name):
             waited_s = time.monotonic() - ready_s
-            if endpoint is CONSTANTS.PLACE_ORDER and waited_s > CONSTANTS.LONGEST_WAIT_OF_AN_ORDER_S:
+            if endpoint.pool == CONSTANTS.ORDERS and waited_s > CONSTANTS.LONGEST_WAIT_OF_AN_ORDER_S:
                 raise NotSent(f"{name}: it waited {waited_s:.0f} s for the rate budget, its price is old by now")
             try:
                 async with asyncio.timeout(CONSTANTS.REQUEST_TIMEOUT_S):
@@ -225,7 +235,7 @@ class BackpackAPIFactory(WebAssistantsFactory):
             pause.end()
         if refusal is not None:
             raise refusal
-        return decode(text, name) if text else None
+        return read(text, name) if text else None
 
 
 def _reason(error: Exception) -> str:
@@ -293,14 +303,18 @@ class BackpackWSConnection(WSConnection):
             raise ConnectionError("not connected")
         await self._connection.ping(payload)
 
-    async def _check_msg_pong_type(self, msg: WSMessage | None) -> WSMessage | None:
-        if msg is not None and msg.type is WSMsgType.PONG and msg.data:
-            return msg
-        return await super()._check_msg_pong_type(msg)
-
-    @staticmethod
-    def _build_resp(msg: WSMessage) -> WSResponse:
-        return WSResponse(Pong(bytes(msg.data)) if msg.type is WSMsgType.PONG else msg.data)
+    async def next_arrival(self) -> str | bytes | Pong | None:
+        """None once this side has disconnected; raises ConnectionError if the other does. By a short way: market data
+        comes by the thousand a second, and the inherited one passes each frame through six coroutines."""
+        while self._connection is not None:
+            message = await self._connection.receive()
+            self._last_recv_time = time.time()
+            if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
+                return message.data
+            if message.type is WSMsgType.PONG and message.data:
+                return Pong(bytes(message.data))
+            await self._check_msg_types(message)
+        return None
 
 
 class BackpackWSAssistant(WSAssistant):
@@ -311,3 +325,7 @@ class BackpackWSAssistant(WSAssistant):
 
     async def ping(self, payload: bytes = b"") -> None:
         await self._connection.ping(payload)
+
+    def next_arrival(self) -> Awaitable[str | bytes | Pong | None]:
+        arrival: Awaitable[str | bytes | Pong | None] = self._connection.next_arrival()
+        return arrival

@@ -29,6 +29,7 @@ from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStrea
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, build_api_factory
 from hummingbot.connector.exchange.backpack.errors import BackpackError, NotSent, OutcomeUnknown, WireFormatError
 from hummingbot.connector.exchange.backpack.simulator.access import SimAccount
+from hummingbot.connector.exchange.backpack.wire import read_private_frame
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, WSJSONRequest
@@ -185,7 +186,7 @@ async def test_a_redirected_websocket_is_not_signed_in_to(monkeypatch):
 
         async with server(handler) as url:
             monkeypatch.setenv(LOCAL_URL, url)
-            stream = BackpackStream("private", factory(), logging.getLogger("test"))
+            stream = BackpackStream("private", factory(), logging.getLogger("test"), read_private_frame)
             connecting = asyncio.create_task(stream.connect())
             await eventually(lambda: redirects)
             await asyncio.sleep(0.2)
@@ -251,7 +252,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused(monkeypatch, self_sig
         monkeypatch.setenv(LOCAL_URL, url)
         with pytest.raises(NotSent, match="(?i)certificate"):
             await factory().request(CONSTANTS.CAPITAL)
-        stream = BackpackStream("private", factory(), logging.getLogger("test"))
+        stream = BackpackStream("private", factory(), logging.getLogger("test"), read_private_frame)
         connecting = asyncio.create_task(stream.connect())
         await eventually(lambda: "certificate" in caplog.text.lower())
         connecting.cancel()

@@ -408,7 +408,7 @@ class Rig:
             return False
         venue_ids = {pair: self.sim.exchange.depth(pair.replace("-", "_")).last_update_id for pair in self.pairs}
         return any(
-            self.connector.order_books[pair].applied_id == venue_id and self.wrong_levels(pair)
+            self.connector._orderbook_ds.applied_id(pair) == venue_id and self.wrong_levels(pair)
             for pair, venue_id in venue_ids.items()
         )
 
@@ -427,11 +427,12 @@ class Rig:
             await asyncio.sleep(0.01)
             for pair in self.connector.trading_pairs if self.connector and self.connector.ready else ():
                 book, symbol = self.connector.order_books[pair], pair.replace("-", "_")
-                true = at_id.get((symbol, book.applied_id))
-                if true is not None and checked.get(pair) != book.applied_id:
-                    checked[pair] = book.applied_id
+                applied_id = self.connector._orderbook_ds.applied_id(pair)
+                true = at_id.get((symbol, applied_id))
+                if true is not None and checked.get(pair) != applied_id:
+                    checked[pair] = applied_id
                     if true != _shown_levels(book):
-                        self.books_shown_wrong.append(f"{pair} at update {book.applied_id}")
+                        self.books_shown_wrong.append(f"{pair} at update {applied_id}")
 
     def venue_fills(self) -> list[Any]:
         """Fills of the orders the connector placed; other orders on the account are not its business."""
