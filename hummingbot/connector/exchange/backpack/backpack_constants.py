@@ -71,7 +71,7 @@ ENDPOINTS = (
 
 SUBSCRIBE_INSTRUCTION = "subscribe"
 
-# Orders in one request: nobody is known to have sent more (api-doc/NOTES.md, "Several orders at once").
+# Orders in one request: nobody is known to have sent more (api-doc/NOTES.md, "Orders").
 ORDERS_PER_REQUEST = 20
 
 _POOLS = {

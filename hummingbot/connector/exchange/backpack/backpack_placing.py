@@ -1,6 +1,6 @@
 """New orders, sent together: what a strategy places in one turn of the event loop is one request, or a few.
 
-The venue takes a list of orders and says of each what became of it (api-doc/NOTES.md, "Several orders at once").
+The venue takes a list of orders and says of each what became of it (api-doc/NOTES.md, "Orders").
 Cancels of the same turn are on their way first, since orders wait for its end.
 """
 
