@@ -599,7 +599,7 @@ def _unreadable(what: str, error: Exception) -> WireFormatError:
 
 
 def _object(value: Any, what: str) -> Json:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise WireFormatError(f"{what}: expected an object, was {type(value).__name__}")
     return value
 
@@ -682,10 +682,10 @@ def _optional_decimal(row: Json, name: str, what: str) -> Decimal | None:
 
 def _enum(kind: type[E], row: Json, name: str, what: str) -> E:
     value = _text(row, name, what)
-    try:
-        return kind(value)
-    except ValueError:
-        raise WireFormatError(f"{what}: field {name!r} has the unknown value {_shown(value)}") from None
+    member = kind._value2member_map_.get(value)
+    if not isinstance(member, kind):
+        raise WireFormatError(f"{what}: field {name!r} has the unknown value {_shown(value)}")
+    return member
 
 
 def _iso_seconds(value: Any, what: str) -> float:
