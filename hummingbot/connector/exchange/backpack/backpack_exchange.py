@@ -703,7 +703,7 @@ class BackpackExchange(ExchangePyBase):
             open_orders = await self._open_orders()
         except BackpackError as error:
             self.logger().warning("Open orders cannot be listed (%s): cancelling one by one.", error)
-            open_orders = Records([], complete=False)
+            open_orders = Records(complete=False)
         single: list[InFlightOrder] = []
         requests = []
         for trading_pair in {order.trading_pair for order in orders}:
@@ -724,11 +724,9 @@ class BackpackExchange(ExchangePyBase):
             asked_s = time.monotonic()
             answer = await self._request(CONSTANTS.CANCEL_ORDERS, body={"symbol": symbol})
             self._expect_balance_frame(asked_s)
-            cancelled = [] if answer is None else wire.parse_rows(answer, wire.parse_order, "cancelled orders")
+            cancelled = Records(wire.parse_rows(answer or [], wire.parse_order, "cancelled orders"))
             for order in orders:
-                await self._take_note_of_cancel(
-                    order, next((seen for seen in cancelled if is_same_order(order, seen)), None)
-                )
+                await self._take_note_of_cancel(order, cancelled.of(order))
             return set()
         except BackpackError as error:
             self.logger().warning("%s: cancelling all at once did not work (%s): cancelling one by one.", symbol, error)
@@ -979,15 +977,15 @@ class BackpackExchange(ExchangePyBase):
             if not orders:
                 return
             open_orders = await self._open_orders()
-            closed = [order for order in orders if open_orders.of(order) is None]
-            history = await self._records.history_of(closed)
-            short = [order for order in orders if _lacks_fills(order, open_orders.of(order), history.of(order))]
-            fills = await self._records.fills_of(short)
-            for order in orders:
-                open_order, record = open_orders.of(order), history.of(order)
-                if order.is_failure and (shown := open_order or record):
-                    order.update_exchange_order_id(shown.order_id)  # a lost one has shown itself
-                verdict = reconcile(order, open_order, record, fills.rows, self._now_s())
+            history = await self._records.history_of([order for order in orders if open_orders.of(order) is None])
+            shown = [(order, open_orders.of(order), history.of(order)) for order in orders]
+            fills = await self._records.fills_of([order for order, *told in shown if _lacks_fills(order, *told)])
+            for order, open_order, record in shown:
+                seen = open_order or record
+                if order.is_failure and seen:
+                    order.update_exchange_order_id(seen.order_id)  # a lost one has shown itself
+                of_order = fills.about(order, seen.order_id if seen else None)
+                verdict = reconcile(order, open_order, record, of_order, self._now_s())
                 for trade in verdict.trade_updates:
                     await self._tell_fill(order, trade)
                 if verdict.order_update is not None:
@@ -1049,7 +1047,7 @@ class BackpackExchange(ExchangePyBase):
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._records.fills_of([order])
-        return reconcile(order, None, None, fills.rows, self._now_s()).trade_updates
+        return reconcile(order, None, None, fills.about(order), self._now_s()).trade_updates
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
         """The state the venue shows; the order's own if that is no news. Raises NotFound."""
