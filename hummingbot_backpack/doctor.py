@@ -320,9 +320,10 @@ def rate_finding(folder: Path) -> Finding:
 
     share = rate_share(folder)
     budget = int(limits.REQUESTS_PER_MINUTE * share / 100)
+    kept = int((limits.RESERVED_FOR_ORDERS + limits.RESERVED_FOR_CANCELS) * share / 100)
     seen = (
         f"{budget:,} of the venue's {limits.REQUESTS_PER_MINUTE:,} requests a minute"
-        f" (rate_limits_share_pct {share:g}), {limits.RESERVED_FOR_TRADING} kept for placing and cancelling"
+        f" (rate_limits_share_pct {share:g}), {kept} kept for placing and cancelling"
     )
     if budget < FEW_REQUESTS_A_MINUTE:
         return Finding("rate budget", NOTE, seen, "Raise rate_limits_share_pct unless other bots share the account.")

@@ -13,7 +13,9 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
+from hummingbot.connector.exchange.backpack import throttling
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
+from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, Venue
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
@@ -25,7 +27,6 @@ from hummingbot.connector.exchange.backpack.errors import (
     Rejected,
     WireFormatError,
 )
-from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from test.hummingbot.connector.exchange.backpack.support import eventually
 
 KEY = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
@@ -97,14 +98,14 @@ def api(script: Script) -> BackpackAPIFactory:
 
 
 def factory(rest_url: str) -> BackpackAPIFactory:
-    clock = TimeSynchronizer()
+    clock = VenueClock()
     auth = BackpackAuth(KEY, SECRET, clock)
     return BackpackAPIFactory(web_utils.create_throttler(), clock, Venue(rest_url, "ws://unused"), auth)
 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_utils, "backoff", lambda chance: itertools.repeat(0.2))
+    monkeypatch.setattr(throttling, "backoff", lambda chance: itertools.repeat(0.2))
 
 
 # -- where the venue is -----------------------------------------------------------------------------------------------
@@ -315,7 +316,7 @@ async def test_one_429_quiets_its_whole_class_of_calls_and_no_other(script, api)
     script.on("/api/v1/order", PLACED)
     await api.correct_clock()
     asked = asyncio.create_task(api.request(CONSTANTS.OPEN_ORDERS))
-    await eventually(lambda: api._pauses[CONSTANTS.QUERIES].seconds_left)
+    await eventually(lambda: api.is_pausing(CONSTANTS.OPEN_ORDERS))
     before_s = time.monotonic()
     await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     await api.request(CONSTANTS.CANCEL_ORDER, body=ORDER)
@@ -333,29 +334,36 @@ async def test_while_orders_are_limited_none_goes_out_late(script, api):
     with pytest.raises(NotSent, match="rate limit was hit, no orders for another"):
         await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     assert len(script.requests_to("/api/v1/order")) == 1
-    await eventually(lambda: not api._pauses[CONSTANTS.ORDERS].seconds_left)
+    await eventually(lambda: not api.is_pausing(CONSTANTS.PLACE_ORDER))
     assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
 
 
 async def test_an_order_that_waited_for_the_rate_budget_is_not_sent(script, api, monkeypatch):
-    script.on("/api/v1/order", PLACED)
-    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", -1.0)
-    with pytest.raises(NotSent, match="waited 0 s for the rate budget"):
+    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", 0.2)
+    while api.throttler._throttle.admit(CONSTANTS.PLACE_ORDER.limit_id, time.monotonic()):
+        pass
+    await api.correct_clock()
+    with pytest.raises(NotSent, match="waited 0 s for its turn"):
         await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
-    assert not script.requests_to("/api/v1/order")
+    assert not script.requests_to("/api/v1/order") and not api.throttler._throttle.waiting
+    script.on("/api/v1/order", answer())
+    await api.request(CONSTANTS.CANCEL_ORDER, body=ORDER)
 
 
-async def test_pauses_grow_until_a_call_gets_through(monkeypatch):
-    now_s = 1000.0
-    monkeypatch.setattr(web_utils.time, "monotonic", lambda: now_s)
-    pause = web_utils._Pause()
-    lengths_s = []
-    for _ in range(3):
-        pause.extend()
-        pause.extend()  # another call that was under way together with the first
-        lengths_s.append(pause.seconds_left)
-        now_s += pause.seconds_left
-    assert lengths_s[0] < 1.3 < lengths_s[1] < 2.5 < lengths_s[2] < 5
-    pause.end()
-    pause.extend()
-    assert pause.seconds_left < 1.3
+async def test_stalled_orders_do_not_hold_up_cancels_and_queries(script, api, monkeypatch):
+    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", 0.2)
+    script.on("/api/v1/order", stall)
+    script.on("/api/v1/orders", answer(200, "[]"))
+    await api.correct_clock()
+    stalled = [
+        asyncio.create_task(api.request(CONSTANTS.PLACE_ORDER, body=ORDER))
+        for _ in range(CONSTANTS.CONNECTIONS[CONSTANTS.ORDERS])
+    ]
+    await eventually(lambda: len(script.requests_to("/api/v1/order")) == len(stalled))
+    with pytest.raises(NotSent, match="waited 0 s for its turn"):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    before_s = time.monotonic()
+    await api.request(CONSTANTS.OPEN_ORDERS)
+    await api.request(CONSTANTS.CANCEL_ORDERS, body=ORDER)
+    assert time.monotonic() - before_s < 0.3
+    await asyncio.gather(*stalled)

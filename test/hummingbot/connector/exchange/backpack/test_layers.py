@@ -16,20 +16,24 @@ CONNECTOR = Path(connector_folder())
 LEVEL = {
     "errors": 0,
     "supervision": 0,
+    "throttling": 1,
     "wire": 1,
     "sequencer": 2,
     "orders": 3,
     "backpack_constants": 4,
     "backpack_utils": 4,  # imported at every start of Hummingbot: keep it light
+    "backpack_clock": 4,
     "backpack_auth": 5,
-    "backpack_web_utils": 5,
-    "backpack_stream": 6,
-    "backpack_order_book": 6,
-    "backpack_demo": 6,
-    "backpack_records": 6,
-    "backpack_api_order_book_data_source": 7,
-    "backpack_api_user_stream_data_source": 7,
-    "backpack_exchange": 8,
+    "backpack_connections": 5,
+    "backpack_throttler": 5,
+    "backpack_web_utils": 6,
+    "backpack_stream": 7,
+    "backpack_order_book": 7,
+    "backpack_demo": 7,
+    "backpack_records": 7,
+    "backpack_api_order_book_data_source": 8,
+    "backpack_api_user_stream_data_source": 8,
+    "backpack_exchange": 9,
 }
 MODULES = sorted({file.stem for file in CONNECTOR.glob("*.py")} - {"__init__"})
 CORE = [name for name in LEVEL if not name.startswith("backpack_")]
