@@ -32,7 +32,9 @@ class BackpackThrottler(AsyncThrottlerBase):
         chance: Callable[[], float] = random.random,
     ):
         """``clock`` in seconds; ``chance`` returns a number in [0, 1)."""
-        self._throttle: Throttle[tuple[str, asyncio.Future[float]]] = Throttle(total=CONSTANTS.ALL)
+        self._throttle: Throttle[tuple[str, asyncio.Future[float]]] = Throttle(
+            total=CONSTANTS.ALL, curbed=CONSTANTS.ALL_BUT_CANCELS
+        )
         self._clock = clock
         self._chance = chance
         self._pauses: dict[str, Pause] = {}
@@ -101,7 +103,7 @@ class BackpackThrottler(AsyncThrottlerBase):
                 turn.set_result(now_s)
         if self._shrinking_told and self._throttle.is_whole:
             self._shrinking_told = False
-            self.logger().info("rate budget whole again: %d requests a minute", self._throttle.total)
+            self.logger().info("rate budget whole again: %d requests a minute beside cancels", self._throttle.allowance)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -118,16 +120,16 @@ class BackpackThrottler(AsyncThrottlerBase):
     # -- what the venue says ------------------------------------------------------------------------------------------
 
     def refused(self, pool: str) -> None:
-        """429 to a call of this class: it pauses, and the account's budget is taken to be what we have just had."""
+        """429 to a call of this class: it pauses, and from now on we count on what we have just had."""
         now_s = self._clock()
         self._pause(pool).extend(now_s)
         self._throttle.refused(now_s)
-        if not self._shrinking_told:
+        if not self._shrinking_told and not self._throttle.is_whole:
             self._shrinking_told = True
             self.logger().warning(
                 "the exchange has had too many requests: somebody else uses this account's rate limit, or has used it; "
-                "going on with %d a minute, more with each quiet minute",
-                self._throttle.total,
+                "going on with %d a minute beside cancels, more with each quiet minute",
+                self._throttle.allowance,
             )
         self._step()
 

@@ -20,7 +20,7 @@ from .supervision import backoff
 
 # The account's limit is shared with other bots, and a 429 says that they use more of it than we knew. From then on we
 # count on what we really had in the minute before it, less some, and win back a part of the limit with each quiet
-# minute: from the least to the whole in ten.
+# minute: from the least to the whole in ten. Cancels are spared: what is only guessed must not keep a risk open.
 KEPT_WHEN_REFUSED = 0.9
 LEAST_SHARE = 0.05
 REGAINED_PER_QUIET_MINUTE = 0.1
@@ -126,9 +126,11 @@ class Throttle(Generic[Ticket]):
     """``admit`` if it can go at once; else ``wait`` under a ticket and ``step`` until the ticket is among those that
     go. A name without a rule is not limited."""
 
-    def __init__(self, total: str) -> None:
-        """``total``: the rule that every call on the account's budget draws on."""
+    def __init__(self, total: str, curbed: str) -> None:
+        """``total``: the rule that every call on the account's budget draws on. ``curbed``: the rule of those among
+        them that a 429 holds back, with all that is theirs alone."""
         self._total = total
+        self._curbed = curbed
         self._rules: dict[str, Rule] = {}
         self._windows: dict[str, Window] = {}
         self._calls: dict[str, _Call] = {}
@@ -141,9 +143,9 @@ class Throttle(Generic[Ticket]):
         return sum(map(len, self._lines.values()))
 
     @property
-    def total(self) -> int:
-        """What the account's budget is taken to be."""
-        return self._windows[self._total].limit
+    def allowance(self) -> int:
+        """How much the curbed ones may take."""
+        return self._windows[self._curbed].limit
 
     @property
     def is_whole(self) -> bool:
@@ -166,13 +168,14 @@ class Throttle(Generic[Ticket]):
         return _Call(rule.rank, tuple((self._windows[name], w) for name, w in weights.items() if name in self._rules))
 
     def _set_limits(self) -> None:
-        """The account's windows, in proportion to our share; any other as its rule says."""
-        total = self._windows.get(self._total)
+        """What is curbed in proportion to our share, anything else as its rule says."""
+        curb = self._windows.get(self._curbed)
         calls = [[window for window, _ in call.draws] for call in self._calls.values()]
-        shared = {window for windows in calls if total in windows for window in windows}
+        curbed = {window for windows in calls if curb in windows for window in windows}
         for name, rule in self._rules.items():
             window = self._windows[name]
-            window.limit = max(1, int(rule.limit * self._share.part)) if window in shared else rule.limit
+            is_curbed = window in curbed and name != self._total
+            window.limit = max(1, int(rule.limit * self._share.part)) if is_curbed else rule.limit
 
     def admit(self, name: str, now_s: float) -> bool:
         """Count one call if it may go at once. Never while somebody waits: a step says who is first."""

@@ -1,20 +1,23 @@
 """What a request, answered in every way a server can, tells its caller. The server is a script, no exchange."""
 
 import asyncio
+import base64
 import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
 from hummingbot.connector.exchange.backpack import throttling
-from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
+from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth, canonical_text
 from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, Venue
 from hummingbot.connector.exchange.backpack.errors import (
@@ -179,6 +182,24 @@ async def test_an_order_goes_out_as_json(script, api):
     assert request.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
+async def test_the_very_bytes_that_were_signed_are_sent(script, api):
+    bodies: list[bytes] = []
+
+    async def note(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.json_response({"id": "1"})
+
+    script.on("/api/v1/order", note)
+    order = {**ORDER, "price": "1e-7", "text": "größer & 100 %", "postOnly": True, "nothing": None}
+    await api.request(CONSTANTS.PLACE_ORDER, body=order)
+    await api.request(CONSTANTS.PLACE_ORDER, body=[order, order])
+    for request, body in zip(script.requests_to("/api/v1/order"), bodies, strict=True):
+        at_ms = int(request.headers["X-Timestamp"])
+        text = canonical_text("orderExecute", json.loads(body), at_ms, int(request.headers["X-Window"]))
+        signature = base64.b64decode(request.headers["X-Signature"])
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(KEY)).verify(signature, text.encode())
+
+
 # -- what comes back --------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +266,51 @@ async def test_an_order_ends_in(script, api, monkeypatch, handler, meaning, told
     assert type(error.value) is meaning
     assert len(script.requests_to("/api/v1/order")) == 1, "an order is never sent twice"
     assert KEY not in str(error.value) and SECRET not in str(error.value)
+
+
+async def test_an_order_on_a_connection_that_died_unnoticed_is_not_sent_again(script, api):
+    """The venue closes idle connections, and its word may be on the way while an order goes out on one."""
+    script.on("/api/v1/order", PLACED, reset)
+    await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    with pytest.raises(OutcomeUnknown, match="connection broke before an answer"):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    first, second = script.requests_to("/api/v1/order")
+    assert first.protocol is second.protocol, "the same connection"
+
+
+async def test_a_connection_that_does_not_come_about_has_sent_nothing(monkeypatch):
+    """A server that accepts, and then says nothing to a TLS client."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(CONSTANTS, "REACH_TIMEOUT_S", 0.2)
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(NotSent, match=f"no connection to {address} in time"):
+            await factory(address).request(CONSTANTS.DEPTH)
+
+
+@pytest.mark.parametrize("handler, answered", [
+    pytest.param(answer(200, "[]"), True, id="an answer"),
+    pytest.param(refusal(400, "INVALID_PRICE", "Too far"), True, id="a refusal"),
+    pytest.param(TOO_MANY, True, id="too many requests"),
+    pytest.param(answer(200, "{"), True, id="nonsense, but an answer"),
+    pytest.param(answer(502, HTML), False, id="a proxy's page"),
+    pytest.param(refusal(503, "MAINTENANCE", "Busy"), False, id="maintenance"),
+    pytest.param(reset, False, id="connection reset"),
+])  # fmt: skip
+async def test_whether_the_venue_can_be_reached(script, api, handler, answered):
+    assert not api.has_answered_within(10)
+    script.on("/api/v1/depth", answer())
+    await api.request(CONSTANTS.DEPTH)
+    assert api.has_answered_within(10) and not api.has_answered_within(0)
+    script.on("/api/v1/order", handler)
+    with suppress(BackpackError):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    assert api.has_answered_within(10) is answered
 
 
 @pytest.mark.parametrize("address", [f"http://127.0.0.1:{unused_port()}", "http://nowhere.invalid"])
@@ -367,3 +433,5 @@ async def test_stalled_orders_do_not_hold_up_cancels_and_queries(script, api, mo
     await api.request(CONSTANTS.CANCEL_ORDERS, body=ORDER)
     assert time.monotonic() - before_s < 0.3
     await asyncio.gather(*stalled)
+    script.on("/api/v1/order", PLACED)
+    assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}, "their connections are free again"
