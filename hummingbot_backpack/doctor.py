@@ -37,7 +37,7 @@ TESTED_HUMMINGBOTS = ("20260922", "20251103")
 LITTLE_DISK, NO_DISK = 2**30, 100 * 2**20  # bytes
 FEW_REQUESTS_A_MINUTE = 200  # less than this, and a bot with several levels waits for its own limits
 CHILD_TIMEOUT_S = 60
-LIBRARIES = ("aiohttp", "cryptography", "pynacl", "matplotlib")
+LIBRARIES = ("aiohttp", "cryptography", "msgspec", "pynacl", "matplotlib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +320,10 @@ def rate_finding(folder: Path) -> Finding:
 
     share = rate_share(folder)
     budget = int(limits.REQUESTS_PER_MINUTE * share / 100)
+    kept = int((limits.RESERVED_FOR_ORDERS + limits.RESERVED_FOR_CANCELS) * share / 100)
     seen = (
         f"{budget:,} of the venue's {limits.REQUESTS_PER_MINUTE:,} requests a minute"
-        f" (rate_limits_share_pct {share:g}), {limits.RESERVED_FOR_TRADING} kept for placing and cancelling"
+        f" (rate_limits_share_pct {share:g}), {kept} kept for placing and cancelling"
     )
     if budget < FEW_REQUESTS_A_MINUTE:
         return Finding("rate budget", NOTE, seen, "Raise rate_limits_share_pct unless other bots share the account.")

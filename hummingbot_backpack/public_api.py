@@ -22,7 +22,12 @@ from hummingbot.connector.exchange.backpack import backpack_constants as CONSTAN
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Venue
+from hummingbot.connector.exchange.backpack.backpack_web_utils import (
+    BackpackAPIFactory,
+    BackpackWSAssistant,
+    Venue,
+    create_throttler,
+)
 from hummingbot.connector.exchange.backpack.errors import BackpackError
 from hummingbot.connector.exchange.backpack.sequencer import Do, Sequencer, Step
 from hummingbot.connector.exchange.backpack.wire import (
@@ -43,9 +48,7 @@ from hummingbot.connector.exchange.backpack.wire import (
     trade_stream,
 )
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.data_types import RateLimit
-from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
 OK, NOTE, FAILED = "ok", "note", "FAILED"
@@ -119,11 +122,10 @@ async def access(
     venue: Venue, synchronizer: TimeSynchronizer | None = None, auth: BackpackAuth | None = None
 ) -> AsyncIterator[BackpackAPIFactory]:
     """The connector's way to the venue; without ``auth`` for public calls only."""
-    limits = [*CONSTANTS.RATE_LIMITS, RateLimit(STATUS.limit_id, limit=60, time_interval=60.0)]
-    try:
-        yield BackpackAPIFactory(AsyncThrottler(limits), synchronizer or TimeSynchronizer(), venue, auth)
-    finally:
-        await ConnectionsFactory().close()
+    throttler = create_throttler()
+    throttler.add_rate_limits([RateLimit(STATUS.limit_id, limit=60, time_interval=60.0)])
+    async with BackpackAPIFactory(throttler, synchronizer or TimeSynchronizer(), venue, auth) as factory:
+        yield factory
 
 
 async def clock(factory: BackpackAPIFactory, samples: int = TIME_SAMPLES) -> ClockSeen:

@@ -34,6 +34,7 @@ from hummingbot.connector.exchange.backpack.backpack_api_user_stream_data_source
     Resumed,
 )
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
+from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoConfigMap, DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
@@ -158,6 +159,7 @@ class BackpackExchange(ExchangePyBase):
         self._next_balance_check_s = 0.0
         self._balances_asked_s = -math.inf
         self._next_clock_check_s = 0.0
+        self._venue_clock = VenueClock()
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._placing = BackpackPlacing(self._web_assistants_factory)
         self._records = BackpackRecords(self._web_assistants_factory, self._time_synchronizer.time)
@@ -180,7 +182,7 @@ class BackpackExchange(ExchangePyBase):
 
     @property
     def authenticator(self) -> BackpackAuth:
-        return BackpackAuth(self._api_key, self._api_secret, time_provider=self._time_synchronizer)
+        return BackpackAuth(self._api_key, self._api_secret, time_provider=self._venue_clock)
 
     @property
     def rate_limits_rules(self) -> list[RateLimit]:
@@ -238,6 +240,9 @@ class BackpackExchange(ExchangePyBase):
     # -- how it is put together (called by the base class's constructor) ----------------------------------------------
 
     def _create_web_assistants_factory(self) -> web_utils.BackpackAPIFactory:
+        """The base class has just made a clock and a throttler of its own; ours, which cost less, take their places."""
+        self._time_synchronizer = self._venue_clock
+        self._throttler = web_utils.create_throttler(self.throttler.limits_pct * 100)
         return web_utils.build_api_factory(self._throttler, self._time_synchronizer, self._domain, self._auth)
 
     def _create_order_book_data_source(self) -> BackpackAPIOrderBookDataSource:
@@ -301,10 +306,14 @@ class BackpackExchange(ExchangePyBase):
     # -- clock and connectivity ---------------------------------------------------------------------------------------
 
     async def _make_network_check_request(self) -> None:
-        """Hummingbot asks every 10 s whether the venue can be reached: asking for the time serves two purposes."""
+        """Hummingbot asks every 10 s whether the venue can be reached. Any answer since the last time says so; else
+        asking for the time does, and serves two purposes."""
         await self._start_demo()
         if self._web_assistants_factory.is_pausing(CONSTANTS.TIME):
             return  # it can be reached, and to connect anew, as Hummingbot would, only adds to the requests
+        is_reached = self._web_assistants_factory.has_answered_within(CONSTANTS.REACHED_S)
+        if is_reached and time.monotonic() < self._next_clock_check_s:
+            return
         with suppress(RateLimited):
             await self._update_time_synchronizer_from_venue()
 

@@ -15,6 +15,7 @@ from hummingbot.connector.exchange.backpack.backpack_auth import (
     BackpackAuth,
     InvalidKeys,
     canonical_text,
+    signer,
     signing_key,
 )
 from hummingbot.connector.exchange.backpack.wire import subscribe
@@ -92,7 +93,7 @@ VECTORS = {
 @pytest.mark.parametrize("instruction, parameters, window_ms, text, signature", VECTORS.values(), ids=VECTORS)
 def test_vectors(instruction, parameters, window_ms, text, signature):
     assert canonical_text(instruction, parameters, TIME_MS, window_ms) == text
-    assert base64.b64encode(signing_key(KEY, SECRET).sign(text.encode()).signature).decode() == signature
+    assert base64.b64encode(signer(signing_key(KEY, SECRET))(text.encode())).decode() == signature
 
 
 @pytest.mark.parametrize("parameters, text", [
@@ -224,7 +225,7 @@ def no_piece_of(secret: str, told: str) -> bool:
 
 async def test_repr_does_not_tell_the_keys():
     auth = BackpackAuth(KEY, SECRET, clock())
-    for told in (repr(auth), str(auth), repr(auth._key)):
+    for told in (repr(auth), str(auth), repr(auth._sign)):
         assert no_piece_of(SECRET, told) and no_piece_of(in_hex(SECRET), told) and no_piece_of(repr(SEED), told)
     assert repr(auth) == "BackpackAuth(with keys)"
     assert repr(BackpackAuth("", "", clock())) == "BackpackAuth(without keys)"

@@ -18,7 +18,7 @@ from hummingbot.connector.exchange.backpack import backpack_constants as CONSTAN
 from hummingbot.connector.exchange.backpack import backpack_exchange as module
 from hummingbot.connector.exchange.backpack import backpack_records, wire
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
-from hummingbot.connector.exchange.backpack.errors import NotFound
+from hummingbot.connector.exchange.backpack.errors import BackpackError, NotFound
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack, faults
 from hummingbot.connector.exchange.backpack.simulator.model import OrderBookState
 from hummingbot.core.data_type.cancellation_result import CancellationResult
@@ -884,6 +884,24 @@ async def test_the_clock_is_compared_now_and_then(idle, venue):
     assert asked.count(CONSTANTS.TIME) == 1 and idle._next_clock_check_s == 0.0, "failed: asked again next time"
     await idle._update_time_synchronizer()
     assert abs(idle._time_synchronizer.time() - venue.clock.now_us() / 1e6) < 1
+
+
+async def test_that_the_exchange_can_be_reached_is_known_from_any_answer(idle, venue):
+    asked = Calls()
+    venue.faults.arm(asked)
+    for _ in range(3):
+        assert await idle.check_network() is NetworkStatus.CONNECTED
+    assert asked.count(CONSTANTS.TIME) == 1, "its answer served three times"
+    idle._web_assistants_factory._answered_s -= CONSTANTS.REACHED_S
+    assert await idle.check_network() is NetworkStatus.CONNECTED
+    assert asked.count(CONSTANTS.TIME) == 2, "nothing was heard for a while"
+    idle._next_clock_check_s = 0.0
+    assert await idle.check_network() is NetworkStatus.CONNECTED
+    assert asked.count(CONSTANTS.TIME) == 3, "it is time to compare the clocks"
+    venue.faults.arm(faults.ServerError())
+    with pytest.raises(BackpackError):
+        await idle._request(CONSTANTS.MARKETS)
+    assert await idle.check_network() is NetworkStatus.NOT_CONNECTED, "what was heard before a failure says nothing"
 
 
 async def test_trading_goes_on_when_the_exchanges_clock_jumps(desk):

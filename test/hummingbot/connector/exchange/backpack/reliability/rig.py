@@ -153,7 +153,7 @@ class Rig:
         self.by_hand: set[int] = set()  # orders on the bot's account that the bot did not place, by the exchange's id
 
     async def __aenter__(self) -> "Rig":
-        # Hummingbot shares one HTTP session in the process; one that an earlier event loop left behind is of no use.
+        # Hummingbot's own connectors share one HTTP session; one that an earlier event loop left behind is of no use.
         ConnectionsFactory()._shared_client = None
         await self.sim.start()
         self._patches.enter_context(patch.dict(os.environ, {"BACKPACK_LOCAL_URL": self.sim.rest_url}))
@@ -173,6 +173,8 @@ class Rig:
         with suppress(Exception):
             await self.stop_connector()
         self._patches.close()
+        if self.connector is not None:
+            await self.connector._web_assistants_factory.close()
         await ConnectionsFactory().close()
         await self.sim.stop()
 
