@@ -16,7 +16,7 @@ Row = TypeVar("Row", Order, Fill)
 
 # What is not known of the venue's clock, which itself is known.
 CLOCKS_DIFFER_S = 60.0
-# Rows of the first page, which mostly is enough; any further page is as long as the venue allows.
+# Rows of one order's first page, which mostly is enough; any other page is as long as the venue allows.
 FIRST_PAGE = 100
 
 
@@ -62,48 +62,50 @@ class BackpackRecords:
 
     async def history_of(self, orders: Sequence[InFlightOrder]) -> Records[Order]:
         """How ``orders`` ended, among rows of others; it may lag, and may list orders that are still open."""
-        return await self._rows_of(CONSTANTS.ORDER_HISTORY, parse_order, orders)
+
+        def is_enough(records: Records[Order]) -> bool:
+            return all(records.of(order) for order in orders)
+
+        return await self._rows_of(CONSTANTS.ORDER_HISTORY, parse_order, orders, is_enough)
 
     async def fills_of(self, orders: Sequence[InFlightOrder]) -> Records[Fill]:
         """What was traded for ``orders``, among rows of others; it may lag."""
         return await self._rows_of(CONSTANTS.FILL_HISTORY, parse_fill, orders)
 
     async def _rows_of(
-        self, endpoint: Endpoint, parse: Callable[[Any], Row], orders: Sequence[InFlightOrder]
-    ) -> Records[Row]:
-        """One order is asked for by its id; several by when the oldest of them began, so that it is one page mostly."""
-        if not orders:
-            return Records()
-        if len(orders) == 1 and orders[0].exchange_order_id:
-            return await self._pages(endpoint, parse, order_id=orders[0].exchange_order_id)
-        venue_ahead_s = self._venue_time() - time.time()
-        oldest_s = min(order.creation_timestamp for order in orders) + venue_ahead_s - CLOCKS_DIFFER_S
-        return await self._pages(endpoint, parse, since_s=oldest_s)
-
-    async def _pages(
         self,
         endpoint: Endpoint,
         parse: Callable[[Any], Row],
-        *,
-        order_id: str | None = None,
-        since_s: float = -math.inf,
+        orders: Sequence[InFlightOrder],
+        is_enough: Callable[[Records[Row]], bool] = lambda records: False,
     ) -> Records[Row]:
-        """Newest first, so that a row added meanwhile shifts the pages without hiding any."""
+        """One order is asked for by its id; several by when the oldest of them began, so that it is one page mostly.
+
+        Newest first, so that a row added meanwhile shifts the pages without hiding any.
+        """
+        if not orders:
+            return Records()
+        params: dict[str, str] = {}
+        since_s, limit = -math.inf, FIRST_PAGE
+        if len(orders) == 1 and orders[0].exchange_order_id:
+            params = {"orderId": orders[0].exchange_order_id}
+        else:
+            venue_ahead_s = self._venue_time() - time.time()
+            since_s = min(order.creation_timestamp for order in orders) + venue_ahead_s - CLOCKS_DIFFER_S
+            limit = CONSTANTS.HISTORY_PAGE
         read: list[Row] = []
-        complete = True
-        length = 0  # rows so far, readable or not
+        complete, length = True, 0
         while True:
-            limit = CONSTANTS.HISTORY_PAGE if length else FIRST_PAGE
-            params = {"limit": str(limit), "offset": str(length)}
-            if order_id is not None:
-                params["orderId"] = order_id
-            answer = await self._api_factory.request(endpoint, params=params)
+            page = {"limit": str(limit), "offset": str(length)}
+            answer = await self._api_factory.request(endpoint, params=params | page)
             rows, unreadable = parse_readable(answer, parse, endpoint.path)
             read += rows
             complete = complete and not unreadable
             length += len(answer)
-            if len(answer) < limit or (rows and _time_s(rows[-1]) < since_s):
-                return Records(read, complete)
+            records = Records(read, complete)
+            if len(answer) < limit or (rows and _time_s(rows[-1]) < since_s) or is_enough(records):
+                return records
+            limit = CONSTANTS.HISTORY_PAGE
 
 
 def _time_s(row: Order | Fill) -> float:
