@@ -26,6 +26,8 @@ PACKAGE = "test.hummingbot.connector.exchange.backpack.benchmarks"
 def main() -> int:
     arguments = _parser().parse_args()
     _use_this_checkout(arguments.host or OURS)
+    if arguments.serve_venue:
+        return int(importlib.import_module(f"{PACKAGE}.venue").main())
     if arguments.host:
         return int(importlib.import_module(f"{PACKAGE}.host").serve(arguments.host, arguments.office))
     return int(importlib.import_module(f"{PACKAGE}.run").main(arguments))
@@ -41,8 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--short", action="store_true", help="less of everything, and no long rows")
     parser.add_argument("--json", metavar="FILE", help="write every single figure, machine and versions to this file")
     parser.add_argument("--write", metavar="FILE", help="replace the table between its marks in this file")
-    parser.add_argument("--host", metavar="PATH", help=argparse.SUPPRESS)  # what we start, once for A and once for B
-    parser.add_argument("--office", help=argparse.SUPPRESS)
+    # What we start: once the venue, once for A and once for B.
+    parser.add_argument("--serve-venue", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--host", metavar="PATH", help=argparse.SUPPRESS)
+    parser.add_argument("--office", metavar="URL", help=argparse.SUPPRESS)
     return parser
 
 

@@ -5,6 +5,8 @@ that Hummingbot ships. Whoever changes the inside of ours looks here.
 """
 
 import importlib
+import importlib.util
+import inspect
 import json
 import os
 import time
@@ -26,17 +28,23 @@ BUILTIN = "builtin"
 APPLYING = ("apply_diffs",)
 
 
+class UnknownConnector(ValueError):
+    """What was named is no connector for Backpack; the text says why."""
+
+
 class Subject:
     """A connector class, by import path."""
 
     def __init__(self, path: str) -> None:
-        """Raises ImportError or AttributeError if there is none of that name."""
+        """Raises UnknownConnector."""
         module, _, name = (OURS if path == BUILTIN else path).rpartition(".")
-        if not module:
-            raise ImportError(f"expected the import path of a class, like {OURS}, was {path!r}")
-        self.connector_class = getattr(importlib.import_module(module), name)
-        self.file = importlib.import_module(module).__file__
-        self.constants = importlib.import_module(f"{module.rpartition('.')[0]}.backpack_constants")
+        try:
+            self.connector_class = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UnknownConnector(f"expected a class like {OURS}, was {path!r} ({error})") from error
+        self.file = inspect.getfile(self.connector_class)
+        self._package = _package_of_backpack(self.connector_class)
+        self.constants = importlib.import_module(f"{self._package}.backpack_constants")
         self.is_ours = hasattr(self.constants, "LOCAL_DOMAIN")
 
     @contextmanager
@@ -63,9 +71,9 @@ class Subject:
     def decode_snapshot(self, connector: Any, pair: str, raw: bytes) -> Any:
         """The bytes of ``GET /depth`` as what ``apply_snapshot`` takes; for the built-in, aiohttp reads their JSON."""
         if self.is_ours:
-            wire = importlib.import_module(f"{_package(connector)}.wire")
+            wire = importlib.import_module(f"{self._package}.wire")
             return wire.parse_depth_snapshot(wire.decode(raw.decode(), "snapshot"))
-        book_module = importlib.import_module(f"{_package(connector)}.backpack_order_book")
+        book_module = importlib.import_module(f"{self._package}.backpack_order_book")
         return book_module.BackpackOrderBook.snapshot_message_from_exchange(
             json.loads(raw.decode()), time.time(), metadata={"trading_pair": pair}
         )
@@ -160,8 +168,13 @@ class Subject:
         ])  # fmt: skip
 
 
-def _package(connector: Any) -> str:
-    return type(connector).__module__.rpartition(".")[0]
+def _package_of_backpack(connector_class: type) -> str:
+    """The package that a connector class, or the one it extends, is written in."""
+    for base in inspect.getmro(connector_class):
+        package = base.__module__.rpartition(".")[0]
+        if package and importlib.util.find_spec(f"{package}.backpack_constants"):
+            return package
+    raise UnknownConnector(f"expected a connector for Backpack, {connector_class.__name__} is none")
 
 
 # -- books: alike in all connectors -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from test.hummingbot.connector.exchange.backpack.benchmarks.connectors import Subject, UnknownConnector
 from test.hummingbot.connector.exchange.backpack.benchmarks.plays import Call, all_plays
 from test.hummingbot.connector.exchange.backpack.benchmarks.stage import CheckFailed, be_quiet
 
@@ -63,12 +64,10 @@ def _carry_out(work: Callable[[], Any], writing: int) -> None:
 
 def serve(connector: str, office: str) -> int:
     """Plays by name, one a line on standard input, figures on standard output, until the input ends."""
-    from test.hummingbot.connector.exchange.backpack.benchmarks.connectors import Subject
-
     try:
         subject = Subject(connector)
-    except Exception as error:
-        print(json.dumps({"failed": f"{type(error).__name__}: {error}"}), flush=True)
+    except UnknownConnector as error:
+        print(json.dumps({"failed": str(error)}), flush=True)
         return 2
     be_quiet()
     plays = all_plays()

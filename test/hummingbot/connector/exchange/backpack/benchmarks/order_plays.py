@@ -24,6 +24,7 @@ from test.hummingbot.connector.exchange.backpack.benchmarks.stage import (
 )
 
 ORDERS = 100
+PLACED_S = 20.0
 DISTANT_S = 0.05
 KEEP_ALIVE_IS_OVER_S = 20.0
 
@@ -140,9 +141,9 @@ async def _place_all(stage: Stage, number: int = ORDERS) -> tuple[float, dict[st
         for price in _prices(number):
             stage.connector.buy(PAIR, Decimal(1), OrderType.LIMIT_MAKER, price)
         try:
-            await asyncio.wait_for(done.wait(), 60)
+            await asyncio.wait_for(done.wait(), PLACED_S)
         except TimeoutError:
-            raise CheckFailed(f"expected {number} orders to be created within 60 s, were {created}") from None
+            raise CheckFailed(f"expected {number} orders to be created within {PLACED_S:.0f} s, were {created}") from None
     venue = await stage.bench("counters")
     await _check_open(stage, number)
     return over_s - began_s, venue

@@ -1,12 +1,9 @@
 """The table: which figure is shown how, and what it has to reach."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-RATIO, LIMIT, LIMIT_S = "ratio", "limit", "limit of time"
 
 
 class Kind(StrEnum):
@@ -26,12 +23,13 @@ class Target:
         """None if there is nothing to compare with."""
         if self.kind is not Kind.RATIO:
             return b <= self.value
-        return None if a is None else ratio(a, b) >= self.value
+        return None if a is None else a >= b * self.value
 
 
 @dataclass(frozen=True)
 class Row:
-    """``figure`` of ``play``. Less is better, unless ``more_is_better``."""
+    """``figure`` of ``play``. Less is better, unless ``more_is_better``; A's and B's have no ratio if not
+    ``comparable``."""
 
     play: str
     figure: str
@@ -39,6 +37,7 @@ class Row:
     unit: str
     target: Target | None = None
     more_is_better: bool = False
+    comparable: bool = True
 
 
 def times(value: float) -> Target:
@@ -82,7 +81,7 @@ ROWS = (
     Row("snapshot", "snapshot_1000_ms", "snapshot of 1000 levels a side, bytes to book, CPU", "ms", times(3)),
     Row("snapshot", "snapshot_5000_ms", "of 5000 levels a side", "ms", times(3)),
     Row("snapshot", "snapshot_request_ms", "of 1000 levels a side, its request included", "ms"),
-    Row("start", "start_s", "start until ready, 50 pairs (short: 10)", "s", time(2)),
+    Row("start", "start_s", "start until ready, 50 pairs (short: 5)", "s", time(2)),
     Row("poll", "poll_1_requests", "requests of a poll, 1 open order", "", count(5)),
     Row("poll", "poll_1_history", "of them history", "", count(2)),
     Row("poll", "poll_100_requests", "100 open orders", "", count(5)),
@@ -96,7 +95,7 @@ ROWS = (
     Row("available_balance", "available_1000_us", "1000 open orders", "µs"),
     Row("available_balance", "available_flat", "the last against one order", "x", count(2)),
     Row("memory", "memory_pair_kb", "memory of one more pair", "kB", times(1)),
-    Row("growth", "growth_mb", "memory kept of 9 million further updates (A: of 1 million)", "MB", count(2)),
+    Row("growth", "growth_mb", "memory kept of 9 million updates (A: 1 million)", "MB", count(2), comparable=False),
 )  # fmt: skip
 
 
@@ -120,9 +119,9 @@ class Spread:
         return f"{own} ({shown(self.least)}-{shown(self.most)})"
 
 
-def ratio(a: float, b: float) -> float:
-    """How many times less B is."""
-    return a / b if b > 0 else math.inf
+def ratio(a: float, b: float) -> float | None:
+    """How many times less ``b`` is; None if it is nothing."""
+    return a / b if b > 0 else None
 
 
 def shown(value: float) -> str:

@@ -11,7 +11,7 @@ A measurement opens one of its own (``POST /open`` at the address printed on sta
 ``POST paced``        {rate, seconds, afterSeconds}: so many messages a second over all feeds; the ids they end at
 ``POST sent``         waits until flood or pace is over; when each message left (CLOCK_MONOTONIC), how far it was late
 ``POST book``         {symbol}: a feed's book and id
-``POST spoil``        {what}: for the benchmarks' own test, see ``Bench.spoil``
+``POST spoil``        {what}: for the benchmarks' own test, see ``Bench._spoil``
 ====================  =============================================================================================
 """
 
@@ -24,24 +24,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-CHECKOUT = Path(__file__).resolve().parents[6]
-sys.path.insert(0, str(CHECKOUT / "hummingbot/connector/exchange/backpack"))  # the simulator without Hummingbot
-sys.path.insert(0, str(Path(__file__).parent))
-
-from feed import Feed, Shape  # noqa: E402
-from light_rest import LightRest  # noqa: E402
-from simulator import SimulatedBackpack  # noqa: E402
-from simulator import rest_bodies as bodies  # noqa: E402
-from simulator.answers import Answer, json_answer  # noqa: E402
-from simulator.faults import Call  # noqa: E402
-from simulator.listing import SOL_USDC  # noqa: E402
-from simulator.model import Market, OrderRequest, OrderType, Side, TimeInForce  # noqa: E402
-from simulator.rest import Request  # noqa: E402
+from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
+from hummingbot.connector.exchange.backpack.simulator import rest_bodies as bodies
+from hummingbot.connector.exchange.backpack.simulator.answers import Answer, json_answer
+from hummingbot.connector.exchange.backpack.simulator.faults import Call
+from hummingbot.connector.exchange.backpack.simulator.listing import SOL_USDC
+from hummingbot.connector.exchange.backpack.simulator.model import Market, Order, OrderRequest, OrderType, Side
+from hummingbot.connector.exchange.backpack.simulator.rest import Request
+from test.hummingbot.connector.exchange.backpack.benchmarks.feed import Feed, Shape
+from test.hummingbot.connector.exchange.backpack.benchmarks.light_rest import LightRest
 
 PREFIX = "/_bench/"
 MID = Decimal(150)
@@ -92,7 +87,7 @@ class Bench(SimulatedBackpack):
         self._known_peers: set[Any] = set()
         self._cpu_s = time.process_time()
         self._sending: asyncio.Task[Sending] | None = None
-        self._spoilt = ""
+        self._loses_next_frame = False
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "counters": self._counters,
             "orders": self._orders,
@@ -116,8 +111,17 @@ class Bench(SimulatedBackpack):
 
     def _submit(
         self, account: str, symbol: str, side: Side, price: Decimal, quantity: int, client_id: int | None = None
-    ) -> Any:
-        return self.exchange.submit(_limit_order(account, symbol, side, price, quantity, client_id))[0].order
+    ) -> Order:
+        request = OrderRequest(
+            account=account,
+            symbol=symbol,
+            side=side,
+            order_type=OrderType.LIMIT,
+            quantity=Decimal(quantity),
+            price=price,
+            client_id=client_id,
+        )
+        return self.rest.execute(request)
 
     # -- what comes in -------------------------------------------------------------------------------------------------
 
@@ -157,17 +161,19 @@ class Bench(SimulatedBackpack):
         return told
 
     def _orders(self, body: dict[str, Any]) -> Any:
-        requests = [
-            _limit_order(body["account"], body["symbol"], Side.BID, Decimal(price), 1, client_id)
-            for price, client_id in zip(body["prices"], body["clientIds"], strict=True)
-        ]
+        account, symbol = body["account"], body["symbol"]
+        wanted = list(zip(body["prices"], body["clientIds"], strict=True))
         if isinstance(self.rest, LightRest):
-            return [str(order.id) for order in self.rest.place(requests)]
-        return [str(self.exchange.submit(request)[0].order.id) for request in requests]
+            form = {"orderType": "Limit", "side": "Bid", "symbol": symbol, "quantity": "1"}
+            orders = self.rest.place(account, [form | {"price": price, "clientId": key} for price, key in wanted])
+        else:
+            orders = [self._submit(account, symbol, Side.BID, Decimal(price), 1, key) for price, key in wanted]
+        return [str(order.id) for order in orders]
 
     def _open_orders(self, body: dict[str, Any]) -> Any:
-        source = self.rest if isinstance(self.rest, LightRest) else self.exchange
-        return [bodies.order(order) for order in source.open_orders(body["account"])]
+        if isinstance(self.rest, LightRest):
+            return [json.loads(order.answer()) for order in self.rest.open_orders(body["account"])]
+        return [bodies.order(order) for order in self.exchange.open_orders(body["account"])]
 
     def _book(self, body: dict[str, Any]) -> Any:
         if body["symbol"] in self.feeds:
@@ -177,9 +183,11 @@ class Bench(SimulatedBackpack):
         return {"id": int(depth["lastUpdateId"]), "bids": depth["bids"], "asks": depth["asks"]}
 
     def _spoil(self, body: dict[str, Any]) -> Any:
-        """Do something wrong, which a check has to notice: "frame", one of the depth frames is not sent; "order", the
-        open orders are told without one."""
-        self._spoilt = body["what"]
+        """Do something wrong, which a check has to notice: "frame", the next depth frame is not sent; "order", the next
+        order is acknowledged and lost."""
+        self._loses_next_frame = body["what"] == "frame"
+        if isinstance(self.rest, LightRest):
+            self.rest.loses_next_order = body["what"] == "order"
         return {}
 
     # -- sending -------------------------------------------------------------------------------------------------------
@@ -259,8 +267,8 @@ class Bench(SimulatedBackpack):
         for number in range(begin, begin + count):
             feed = feeds[number % len(feeds)]
             [frame] = feed.next_frames(1, now_us)
-            if self._spoilt == "frame":
-                self._spoilt = ""
+            if self._loses_next_frame:
+                self._loses_next_frame = False
                 continue
             for transport in self._sockets(f"depth.{feed.symbol}"):
                 buffers.setdefault(transport, []).append(frame)
@@ -282,21 +290,6 @@ def _markets(number: int) -> Iterable[Market]:
     yield SOL_USDC
     for other in range(1, number):
         yield replace(SOL_USDC, symbol=f"M{other:03d}_USDC", base=f"M{other:03d}")
-
-
-def _limit_order(
-    account: str, symbol: str, side: Side, price: Decimal, quantity: int, client_id: int | None
-) -> OrderRequest:
-    return OrderRequest(
-        account=account,
-        symbol=symbol,
-        side=side,
-        order_type=OrderType.LIMIT,
-        quantity=Decimal(quantity),
-        price=price,
-        time_in_force=TimeInForce.GTC,
-        client_id=client_id,
-    )
 
 
 class Office:
@@ -338,5 +331,6 @@ async def serve() -> None:
     await runner.cleanup()
 
 
-if __name__ == "__main__":
+def main() -> int:
     asyncio.run(serve())
+    return 0
