@@ -143,7 +143,8 @@ async def _place_all(stage: Stage, number: int = ORDERS) -> tuple[float, dict[st
         try:
             await asyncio.wait_for(done.wait(), PLACED_S)
         except TimeoutError:
-            raise CheckFailed(f"expected {number} orders to be created within {PLACED_S:.0f} s, were {created}") from None
+            told = f"expected {number} orders to be created within {PLACED_S:.0f} s, were {created}"
+            raise CheckFailed(told) from None
     venue = await stage.bench("counters")
     await _check_open(stage, number)
     return over_s - began_s, venue
@@ -294,8 +295,10 @@ async def _cost_of_acquiring(stage: Stage, filled: int, times: int = 25) -> floa
     used_s = []
     for _ in range(times):
         budget = stage.subject.throttler(stage.connector)
-        await stage.subject.fill(budget, ids.query, min(filled, 1_400))
-        await stage.subject.fill(budget, ids.order, max(0, filled - 1_400))
+        left = filled
+        for limit_id, at_most in ((ids.query, 1_200), (ids.order, 600), (ids.cancel, 200)):
+            await stage.subject.fill(budget, limit_id, min(left, at_most))
+            left -= min(left, at_most)
         began_s = time.perf_counter()
         async with budget.execute_task(ids.cancel):
             used_s.append(time.perf_counter() - began_s)
@@ -318,8 +321,9 @@ async def waiters(call: Call) -> Figures:
         filled_s: list[float] = []
         for _ in range(20):  # over half a window, so that it frees in the same steps
             filled_s += [time.time()] * 100
-            await call.subject.fill(budget, ids.query, 70)
+            await call.subject.fill(budget, ids.query, 60)
             await call.subject.fill(budget, ids.order, 30)
+            await call.subject.fill(budget, ids.cancel, 10)
             await asyncio.sleep(WINDOW_S / 40)
         released: list[tuple[float, str]] = []
 
