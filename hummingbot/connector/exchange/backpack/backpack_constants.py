@@ -113,7 +113,8 @@ def _rate_limits() -> list[RateLimit]:
 RATE_LIMITS = _rate_limits()
 
 # Connections that each class of calls may keep busy, so that stalled ones of another class are in nobody's way. 32
-# orders under way use the whole budget (28 a second) even if each takes a second; more at once had better be a batch.
+# orders under way use the whole budget (28 a second) even if each takes a second. More cost more than they bring: 100
+# orders at once to a server that answers after 50 ms, none connected yet: 0.41 s over 32, 0.69 s over 100 (measured).
 CONNECTIONS = {QUERIES: 16, ORDERS: 32, CANCELS: 16}
 
 # -- patience, seconds ------------------------------------------------------------------------------------------------
