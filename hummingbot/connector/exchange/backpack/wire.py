@@ -11,7 +11,6 @@ Sources: api-doc/openapi.yaml for REST, api-doc/asyncapi.yaml for the websocket,
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -95,8 +94,7 @@ class MarketType(StrEnum):
 # -- messages ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(msgspec.Struct, frozen=True):
     symbol: Symbol
     base: str
     quote: str
@@ -172,14 +170,12 @@ class PublicTrade(
         return seconds(self.time_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Ticker:
+class Ticker(msgspec.Struct, frozen=True):
     symbol: Symbol
     last_price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """An order as REST tells it: the answer to placing or cancelling it, an open order, or a row of the history."""
 
     order_id: str
@@ -194,8 +190,7 @@ class Order:
     expiry_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(msgspec.Struct, frozen=True):
     """One trade of one order. ``fee`` is negative for a rebate.
 
     ``trade_id`` is None on a fill that the venue's own system made (a conversion, a liquidation).
@@ -214,8 +209,7 @@ class Fill:
     time_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvent:
+class OrderEvent(msgspec.Struct, frozen=True):
     """One frame of ``account.orderUpdate``. ``executed_quantity`` counts every fill so far, this one included."""
 
     event: OrderEventType
@@ -232,32 +226,28 @@ class OrderEvent:
     fill: Fill | None
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(msgspec.Struct, frozen=True):
     asset: str
     available: Decimal
     locked: Decimal
     staked: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFees:
+class AccountFees(msgspec.Struct, frozen=True):
     """Fractions of the traded amount: 0.0008 is 8 basis points; negative is a rebate."""
 
     spot_maker: Decimal
     spot_taker: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRefusal:
+class StreamRefusal(msgspec.Struct, frozen=True):
     """The error frame that answers a request on the websocket; it does not say which request."""
 
     code: int
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One message of a stream, its inside not yet read."""
 
     stream: str
@@ -589,8 +579,8 @@ def trade_stream(symbol: Symbol) -> str:
 
 E = TypeVar("E", bound=StrEnum)
 # Numbers beyond these are not the venue's, and calculating with them would overflow.
-_WHOLE_NUMBERS = range(-(2**63), 2**63)
-_MAGNITUDES = range(-40, 41)  # powers of ten
+_LEAST_WHOLE, _GREATEST_WHOLE = -(2**63), 2**63 - 1
+_MAGNITUDE = 40  # powers of ten
 
 
 def _unreadable(what: str, error: Exception) -> WireFormatError:
@@ -645,7 +635,7 @@ def _id(row: Json, name: str, what: str) -> str:
 def _int(row: Json, name: str, what: str) -> int:
     value = _field(row, name, what)
     try:
-        if isinstance(value, (bool, float)) or (number := int(value)) not in _WHOLE_NUMBERS:
+        if isinstance(value, (bool, float)) or not _LEAST_WHOLE <= (number := int(value)) <= _GREATEST_WHOLE:
             raise ValueError
         return number
     except (TypeError, ValueError):
@@ -662,7 +652,7 @@ def _decimal(row: Json, name: str, what: str) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise InvalidOperation
         number = Decimal(value)
-        if not number.is_finite() or number.adjusted() not in _MAGNITUDES:
+        if not number.is_finite() or not -_MAGNITUDE <= number.adjusted() <= _MAGNITUDE:
             raise InvalidOperation
         return number
     except InvalidOperation:
@@ -696,6 +686,6 @@ def _iso_seconds(value: Any, what: str) -> float:
 
 
 def _milliseconds(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int) or value not in _WHOLE_NUMBERS:
+    if isinstance(value, bool) or not isinstance(value, int) or not _LEAST_WHOLE <= value <= _GREATEST_WHOLE:
         raise WireFormatError(f"{what}: expected a time in milliseconds, was {_shown(value)}")
     return value / 1000

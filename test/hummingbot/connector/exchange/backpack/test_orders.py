@@ -1,12 +1,12 @@
 """One order's story, told in any order and by any source, ends the same: in its true state, with every trade once."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hummingbot.connector.exchange.backpack import wire
 from hummingbot.connector.exchange.backpack.errors import OutcomeUnknown, Rejected
