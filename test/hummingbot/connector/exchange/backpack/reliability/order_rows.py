@@ -434,7 +434,7 @@ async def several_rate_limited(rig: Rig) -> None:
 
 @row("O20", Phase.BEFORE_THE_ANSWER, "of several orders at once the venue refuses one")
 async def one_of_several_refused(rig: Rig) -> None:
-    good, bad, also_good = buys(rig, AWAY, "100000", "139")
+    bad, good, also_good = buys(rig, "100000", AWAY, "139")
     assert "price" in (await failed(rig, bad)).lower()
     await rig.until(lambda: rig.is_open(good) and rig.is_open(also_good), 10, "the other two are open")
 
