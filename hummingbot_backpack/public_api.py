@@ -245,17 +245,19 @@ class _Listener:
         """Until cancelled, refused, or the connection is lost (raises StreamLost or ConnectionError)."""
         await stream.subscribe(websocket, "check", list(self._streams))
         async with asyncio.TaskGroup() as tasks:
-            async for event in stream.events(websocket):
-                if isinstance(event, DepthUpdate):
-                    self._on_depth(event, tasks)
-                elif isinstance(event, PublicTrade):
-                    self._streams[trade_stream(event.symbol)].heard(event.time_s, self._ahead_s)
-                elif isinstance(event, Refused):
-                    self.refusal = f"{event.refusal.code} {event.refusal.message}"
+
+            def on_message(message: DepthUpdate | PublicTrade) -> None:
+                if isinstance(message, DepthUpdate):
+                    self._on_depth(message, tasks)
+                else:
+                    self._streams[trade_stream(message.symbol)].heard(message.time_s, self._ahead_s)
+
+            async for answer in stream.answers(websocket, on_message):
+                if isinstance(answer, Refused):
+                    self.refusal = f"{answer.refusal.code} {answer.refusal.message}"
                     return
-                else:  # read by the venue: from now on nothing is missing
-                    for symbol in self._sequencers:
-                        tasks.create_task(self._resync(symbol))
+                for symbol in self._sequencers:  # read by the venue: from now on nothing is missing
+                    tasks.create_task(self._resync(symbol))
 
     def live(self) -> bool:
         return all(sequencer.is_live for sequencer in self._sequencers.values())

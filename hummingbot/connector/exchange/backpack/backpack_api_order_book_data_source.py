@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_order_book import Tally
@@ -22,7 +22,6 @@ from hummingbot.connector.exchange.backpack.supervision import FIRST_DELAY_S, Si
 from hummingbot.connector.exchange.backpack.wire import (
     DepthSnapshot,
     DepthUpdate,
-    Level,
     PublicTrade,
     Symbol,
     TradingPair,
@@ -48,13 +47,6 @@ CATCH_UP_S = 2.0
 SILENCE_QUESTIONS = 15
 
 
-class _Tallies:
-    def __init__(self, metrics: Any, trading_pair: str):
-        self.diffs, self.snapshots, self.trades = (
-            Tally(metrics, trading_pair, kind) for kind in ("diff", "snapshot", "trade")
-        )
-
-
 @dataclass
 class _Feed:
     """One market's stream: its sequencer, how long it has been silent, and whether the book can be vouched for."""
@@ -63,7 +55,9 @@ class _Feed:
     trading_pair: TradingPair
     book: OrderBook
     silence: SilenceWatch
-    tallies: _Tallies | None
+    diffs: Tally = field(default_factory=Tally)
+    snapshots: Tally = field(default_factory=Tally)
+    trades: Tally = field(default_factory=Tally)
     sequencer: Sequencer = field(default_factory=Sequencer)
     live: asyncio.Event = field(default_factory=asyncio.Event)
     resync: asyncio.Task[None] | None = None
@@ -87,8 +81,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
-        self.metrics: Any = None  # the tracker's OrderBookTrackerMetrics, where Hummingbot has them
-        self._stream = BackpackStream(f"{domain} market", api_factory, self.logger(), read_market_frame)
+        self._stream: BackpackStream[DepthUpdate | PublicTrade] = BackpackStream(
+            f"{domain} market", api_factory, self.logger(), read_market_frame
+        )
         self._feeds: dict[Symbol, _Feed] = {}
         self._books: dict[str, OrderBook] = {}
         self._websocket: BackpackWSAssistant | None = None
@@ -110,6 +105,11 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """The venue's update id at which the book stands, -1 before its first snapshot."""
         feed = next((feed for feed in self._feeds.values() if feed.trading_pair == trading_pair), None)
         return -1 if feed is None else feed.sequencer.released_id
+
+    def tallies(self) -> Iterator[tuple[TradingPair, dict[str, Tally]]]:
+        """What was applied to each pair's book since it was subscribed to, by Hummingbot's words for it."""
+        for feed in self._feeds.values():
+            yield feed.trading_pair, {"diff": feed.diffs, "snapshot": feed.snapshots, "trade": feed.trades}
 
     async def wait_until_live(self, trading_pair: str) -> None:
         """Raises KeyError if the venue has no such market."""
@@ -193,16 +193,12 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         try:
             async with asyncio.TaskGroup() as self._connection:
                 self._connection.create_task(self._watch_for_silence())
-                async for event in self._stream.events(websocket_assistant):
-                    match event:
-                        case DepthUpdate():
-                            self._on_depth(event)
-                        case PublicTrade():
-                            self._on_trade(event)
+                async for answer in self._stream.answers(websocket_assistant, self._on_message):
+                    match answer:
                         case Subscribed(name=name):
                             self._on_subscribed(name)
                         case Refused(name=name):
-                            self._on_refused(name, event)
+                            self._on_refused(name, answer)
         except BaseExceptionGroup as group:
             raise self._stream.lost(group.exceptions[0]) from None
 
@@ -240,33 +236,25 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     # -- the books -----------------------------------------------------------------------------------------------------
 
-    def _on_depth(self, update: DepthUpdate) -> None:
-        feed = self._feeds.get(update.symbol)
+    def _on_message(self, message: DepthUpdate | PublicTrade) -> None:
+        feed = self._feeds.get(message.symbol)
         if feed is None:
+            return  # a pair that was removed
+        if isinstance(message, PublicTrade):
+            self._on_trade(feed, message)
             return
         now_s = time.perf_counter()
         feed.silence.heard(now_s)
-        do = feed.sequencer.on_update(update)
+        do = feed.sequencer.on_update(message)
         if do is Do.APPLY:
-            _apply(feed, update)
-            if feed.tallies is not None:
-                feed.tallies.diffs.add(now_s)
+            _apply(feed.book, message)
+            feed.diffs.count(now_s)
         elif do is Do.RESYNC:
             self.logger().info("%s: a depth update is missing; asking for a snapshot", feed.symbol)
             self._resync(feed)
 
-    def _start_over(self, feed: _Feed, snapshot: DepthSnapshot) -> None:
-        began_s = time.perf_counter()
-        last_id = snapshot.last_id
-        feed.book.apply_snapshot(_rows(snapshot.bids, last_id), _rows(snapshot.asks, last_id), last_id)
-        if feed.tallies is not None:
-            feed.tallies.snapshots.add(began_s)
-
-    def _on_trade(self, trade: PublicTrade) -> None:
-        feed = self._feeds.get(trade.symbol)
-        if feed is None:
-            return
-        began_s = time.perf_counter()
+    def _on_trade(self, feed: _Feed, trade: PublicTrade) -> None:
+        now_s = time.perf_counter()
         feed.book.apply_trade(
             OrderBookTradeEvent(
                 trading_pair=feed.trading_pair,
@@ -277,8 +265,17 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 trade_id=trade.trade_id,
             )
         )
-        if feed.tallies is not None:
-            feed.tallies.trades.add(began_s)
+        feed.trades.count(now_s)
+
+    def _start_over(self, feed: _Feed, snapshot: DepthSnapshot, updates: list[DepthUpdate]) -> None:
+        now_s = time.perf_counter()
+        _replace(feed.book, snapshot)
+        feed.snapshots.count(now_s)
+        for update in updates:
+            _apply(feed.book, update)
+        feed.live.set()
+        if feed.emptying is not None:
+            feed.emptying.cancel()
 
     def _distrust(self, feed: _Feed) -> None:
         """From now on the shown book may be behind. If that lasts, it is emptied.
@@ -312,12 +309,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 snapshot = await self._snapshot(feed.symbol)
                 step = feed.sequencer.on_snapshot(snapshot)
                 if step.snapshot is not None:
-                    self._start_over(feed, step.snapshot)
-                    for update in step.updates:
-                        _apply(feed, update)
-                    feed.live.set()
-                    if feed.emptying is not None:
-                        feed.emptying.cancel()
+                    self._start_over(feed, step.snapshot, step.updates)
                 if not step.resync:
                     return
             except BackpackError as error:
@@ -365,18 +357,23 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 TradingPair(trading_pair),
                 self.book_of(trading_pair),
                 SilenceWatch(CONSTANTS.STALE_AFTER_S, time.perf_counter()),
-                None if self.metrics is None else _Tallies(self.metrics, trading_pair),
             )
         return self._feeds[symbol]
 
 
-def _apply(feed: _Feed, update: DepthUpdate) -> None:
+# By its rows' ``update_id`` Hummingbot's book decides which side of an overlap is the newer one.
+
+
+def _apply(book: OrderBook, update: DepthUpdate) -> None:
     last_id = update.last_id
-    feed.book.apply_diffs(_rows(update.bids, last_id), _rows(update.asks, last_id), last_id)
+    for level in update.bids:
+        level.update_id = last_id
+    for level in update.asks:
+        level.update_id = last_id
+    book.apply_diffs(update.bids, update.asks, last_id)
 
 
-def _rows(levels: list[Level], update_id: int) -> list[Level]:
-    """As Hummingbot's book takes them: by ``update_id`` it decides which side of an overlap is the newer one."""
-    for level in levels:
-        level.update_id = update_id
-    return levels
+def _replace(book: OrderBook, snapshot: DepthSnapshot) -> None:
+    for level in snapshot.bids + snapshot.asks:
+        level.update_id = snapshot.last_id
+    book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_id)

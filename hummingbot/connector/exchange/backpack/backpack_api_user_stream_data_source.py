@@ -50,20 +50,23 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     async def _process_websocket_messages(
         self, websocket_assistant: BackpackWSAssistant, queue: asyncio.Queue[object]
     ) -> None:
+        def pass_on(frame: Frame) -> None:
+            queue.put_nowait({"stream": frame.stream, "data": frame.data})
+
         try:
-            async for event in self._stream.events(websocket_assistant):
-                match event:
-                    case Frame(stream=stream, data=data):
-                        queue.put_nowait({"stream": stream, "data": data})
+            async for answer in self._stream.answers(websocket_assistant, pass_on):
+                match answer:
                     case Subscribed(name=name) if name == ORDERS:
                         await self._stream.subscribe(websocket_assistant, BALANCES, [BALANCES], signed=True)
                     case Subscribed():
                         self._go_live(queue, with_balances=True)
                     case Refused(name=name, refusal=refusal) if name != BALANCES or refusal.code != INVALID_STREAM:
                         # Also one that came after its pong: the orders are not to be thought of as watched.
-                        await self._on_refusal(event)
+                        await self._on_refusal(answer)
                     case Refused():
-                        self.logger().warning("The venue refused %s (%s): balances are polled instead", BALANCES, event)
+                        self.logger().warning(
+                            "The venue refused %s (%s): balances are polled instead", BALANCES, answer
+                        )
                         self._go_live(queue, with_balances=False)
         except Exception as error:
             raise self._stream.lost(error) from None

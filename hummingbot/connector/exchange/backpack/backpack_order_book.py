@@ -13,34 +13,23 @@ from hummingbot.core.utils.async_utils import safe_ensure_future
 NO_TRADES_S = 180.0
 LAST_PRICES_INTERVAL_S = 15.0
 TIMED_ONE_IN = 10
+MOST_TIMED = 100  # as many as Hummingbot's own statistic remembers
 
 
 class Tally:
-    """Counts one kind of message ("diff", "snapshot", "trade") of one pair in the tracker's metrics, which Hummingbot
-    has had since 2026: in all, and for the pair. Of ten messages one is timed, as Hummingbot keeps one in ten."""
+    """How many messages of one kind a book has taken, when work on the last of them began (perf_counter), and how long
+    one in ten took."""
 
-    def __init__(self, metrics: Any, trading_pair: str, kind: str):
-        self._in_all = metrics
-        self._of_pair = metrics.get_or_create_pair_metrics(trading_pair)
-        self._name_in_all, self._name_of_pair = f"total_{kind}s_processed", f"{kind}s_processed"
-        self._name_of_last = f"last_{kind}_timestamp"
-        self._latencies = [getattr(one, f"{kind}_processing_latency") for one in (self._in_all, self._of_pair)]
-        for latency in self._latencies:
-            latency.SAMPLE_RATE = 1
-        self._until_timed = 0
+    def __init__(self) -> None:
+        self.number = 0
+        self.last_s = 0.0
+        self.timed_ms: list[float] = []  # since somebody looked
 
-    def add(self, began_s: float) -> None:
-        """One more, on which work began at ``began_s`` (perf_counter) and has just ended."""
-        in_all, of_pair = self._in_all.__dict__, self._of_pair.__dict__
-        in_all[self._name_in_all] += 1
-        of_pair[self._name_of_pair] += 1
-        of_pair[self._name_of_last] = began_s
-        if not self._until_timed:
-            took_ms = (time.perf_counter() - began_s) * 1e3
-            for latency in self._latencies:
-                latency.record(took_ms)
-            self._until_timed = TIMED_ONE_IN
-        self._until_timed -= 1
+    def count(self, began_s: float) -> None:
+        self.number += 1
+        self.last_s = began_s
+        if self.number % TIMED_ONE_IN == 1 and len(self.timed_ms) < MOST_TIMED:
+            self.timed_ms.append((time.perf_counter() - began_s) * 1e3)
 
 
 class BackpackOrderBookTracker(OrderBookTracker):
@@ -49,13 +38,27 @@ class BackpackOrderBookTracker(OrderBookTracker):
     ``order_books`` are the data source's; the tracker is ready once all of them are live.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._data_source.metrics = getattr(self, "_metrics", None)
+    @property
+    def metrics(self) -> Any:
+        """Hummingbot's counts (it has them since 2026), brought up to date by whoever looks. Not available before."""
+        for trading_pair, tallies in self._data_source.tallies():
+            of_pair = self._metrics.get_or_create_pair_metrics(trading_pair)
+            for kind, tally in tallies.items():
+                counted = f"{kind}s_processed"
+                news = tally.number - getattr(of_pair, counted)
+                setattr(of_pair, counted, tally.number)
+                setattr(self._metrics, f"total_{counted}", getattr(self._metrics, f"total_{counted}") + news)
+                setattr(of_pair, f"last_{kind}_timestamp", tally.last_s)
+                for latency in (getattr(one, f"{kind}_processing_latency") for one in (of_pair, self._metrics)):
+                    latency.SAMPLE_RATE = 1  # Hummingbot would keep one in ten of those that it is given
+                    for took_ms in tally.timed_ms:
+                        latency.record(took_ms)
+                tally.timed_ms.clear()
+        return self._metrics
 
     def start(self) -> None:
         self.stop()
-        if self._data_source.metrics is not None:
+        if hasattr(self, "_metrics"):
             self._metrics.tracker_start_time = time.perf_counter()
         self._init_order_books_task = safe_ensure_future(self._init_order_books())
         self._order_book_stream_listener_task = safe_ensure_future(self._data_source.listen_for_subscriptions())

@@ -41,7 +41,7 @@ Message = TypeVar("Message")
 
 
 class BackpackStream(Generic[Message]):
-    """One connection at a time, for a data source: ``connect``, ``subscribe``, then read ``events`` until StreamLost.
+    """One connection at a time, for a data source: ``connect``, ``subscribe``, then read ``answers`` until StreamLost.
 
     The operator gets one line when the stream is lost (or cannot be had) and one when it is live again.
     """
@@ -61,7 +61,6 @@ class BackpackStream(Generic[Message]):
         self._supervisor = StreamSupervisor(random.random, time.monotonic())
         self._loss_told = False
         self._unreadable_told: set[str] = set()
-        self._refusal: StreamRefusal | None = None  # of the subscription whose pong is still to come
         self._pongs_to_come = 0
 
     @property
@@ -89,7 +88,7 @@ class BackpackStream(Generic[Message]):
     async def subscribe(
         self, websocket: BackpackWSAssistant, name: str, streams: Sequence[str], *, signed: bool = False
     ) -> None:
-        """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the events."""
+        """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the answers."""
         await websocket.send(WSJSONRequest(payload=subscribe(streams), is_auth_required=signed))
         self._pongs_to_come += 1
         await websocket.ping(name.encode())
@@ -120,36 +119,38 @@ class BackpackStream(Generic[Message]):
         if self._supervisor.state is not StreamState.WAITING:
             self._supervisor.on_lost(time.monotonic())
 
-    async def events(self, websocket: BackpackWSAssistant) -> AsyncIterator[Message | Subscribed | Refused]:
-        """What arrives, read. An unreadable frame is told once a connection and skipped: what it carried is found out
-        by whoever keeps count (the sequencer, the reconciliation).
+    async def answers(
+        self, websocket: BackpackWSAssistant, on_message: Callable[[Message], None]
+    ) -> AsyncIterator[Subscribed | Refused]:
+        """What the venue answers to subscriptions. What it sends on the streams is handed to ``on_message`` as it
+        comes, thousands of times a second.
 
-        A refusal does not say of what; but the venue answers in order, so it is of the subscription that the next pong
-        belongs to.
+        An unreadable frame is told once a connection and skipped: what it carried is found out by whoever keeps count
+        (the sequencer, the reconciliation). A refusal does not say of what; but the venue answers in order, so it is of
+        the subscription that the next pong belongs to.
         """
-        self._refusal = None
+        refusal: StreamRefusal | None = None
         while (arrived := await websocket.next_arrival()) is not None:
             if isinstance(arrived, Pong):
                 name = arrived.payload.decode(errors="replace")
-                refusal: StreamRefusal | None = self._refusal
-                self._refusal = None
                 self._pongs_to_come -= 1
                 yield Subscribed(name) if refusal is None else Refused(name, refusal)
+                refusal = None
                 continue
             try:
                 message = self._read(arrived)
             except WireFormatError as error:
-                self.unreadable(error)
+                self._skip(error)
                 continue
             if not isinstance(message, StreamRefusal):
-                yield message
+                on_message(message)
             elif self._pongs_to_come:
-                self._refusal = message
+                refusal = message
             else:
                 yield Refused("", message)
         raise StreamLost("closed by this side")
 
-    def unreadable(self, error: WireFormatError) -> None:
+    def _skip(self, error: WireFormatError) -> None:
         if str(error) not in self._unreadable_told and len(self._unreadable_told) < 10:
             self._unreadable_told.add(str(error))
             self._logger.error("%s stream: a frame was skipped: %s", self._name, error)

@@ -1,6 +1,7 @@
 """The tracker shows the data source's books, is ready when all of them are live, and keeps Hummingbot's counts."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,6 +22,10 @@ class Source:
         self.books = {pair: OrderBook() for pair in pairs}
         self.prices: dict[str, float] | Exception = {}
         self.asked: list[list[str]] = []
+        self.counts = {pair: {"diff": Tally(), "snapshot": Tally(), "trade": Tally()} for pair in pairs}
+
+    def tallies(self) -> Iterator[tuple[str, dict[str, Tally]]]:
+        yield from self.counts.items()
 
     def book_of(self, trading_pair: str) -> OrderBook:
         return self.books[trading_pair]
@@ -77,14 +82,24 @@ async def test_prices_that_cannot_be_had_are_asked_for_again(tracker, monkeypatc
     await eventually(lambda: tracker.order_books[SOL].last_trade_price == 151.0)
 
 
-async def test_a_tally_counts_in_all_and_for_the_pair_and_times_one_in_ten(tracker):
-    metrics = tracker.metrics
-    sol, btc = (Tally(metrics, pair, "diff") for pair in (SOL, BTC))
+async def test_hummingbots_metrics_in_all_and_for_the_pair(tracker):
     for _ in range(11):
-        sol.add(began_s=1.0)
-    btc.add(began_s=2.0)
-    assert metrics.total_diffs_processed == 12
-    of_sol = metrics.per_pair_metrics[SOL]
-    assert (of_sol.diffs_processed, of_sol.last_diff_timestamp) == (11, 1.0)
-    assert (of_sol.diff_processing_latency.count, metrics.diff_processing_latency.count) == (2, 3)
+        tracker.data_source.counts[SOL]["diff"].count(began_s=1.0)
+    assert tracker.metrics.total_diffs_processed == 11
+    tracker.data_source.counts[SOL]["diff"].count(began_s=1.5)
+    tracker.data_source.counts[BTC]["diff"].count(began_s=2.0)
+    tracker.data_source.counts[BTC]["trade"].count(began_s=3.0)
+    metrics = tracker.metrics
+    of_sol, of_btc = metrics.per_pair_metrics[SOL], metrics.per_pair_metrics[BTC]
+    assert (metrics.total_diffs_processed, metrics.total_trades_processed) == (13, 1)
+    assert (of_sol.diffs_processed, of_sol.last_diff_timestamp) == (12, 1.5)
+    assert (of_btc.diffs_processed, of_btc.trades_processed, of_btc.last_trade_timestamp) == (1, 1, 3.0)
+    assert (of_sol.diff_processing_latency.count, metrics.diff_processing_latency.count) == (2, 3), "one in ten"
     assert of_sol.diff_processing_latency.avg_ms >= of_sol.diff_processing_latency.min_ms > 0
+
+
+def test_times_that_nobody_looks_at_do_not_pile_up():
+    tally = Tally()
+    for _ in range(5_000):
+        tally.count(began_s=1.0)
+    assert (tally.number, len(tally.timed_ms)) == (5_000, module.MOST_TIMED)

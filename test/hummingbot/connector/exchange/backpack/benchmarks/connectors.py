@@ -82,9 +82,7 @@ class Subject:
 
     def apply_snapshot(self, connector: Any, book: Any, snapshot: Any, pair: str) -> None:
         if self.is_ours:
-            source = importlib.import_module(f"{self._package}.backpack_api_order_book_data_source")
-            rows = (source._rows(side, snapshot.last_id) for side in (snapshot.bids, snapshot.asks))
-            book.apply_snapshot(*rows, snapshot.last_id)
+            importlib.import_module(f"{self._package}.backpack_api_order_book_data_source")._replace(book, snapshot)
         else:
             book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
 
