@@ -244,7 +244,6 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._on_trade(feed, message)
             return
         now_s = time.perf_counter()
-        feed.silence.heard(now_s)
         do = feed.sequencer.on_update(message)
         if do is Do.APPLY:
             _apply(feed.book, message)
@@ -328,6 +327,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         while True:
             now_s = time.perf_counter()
             live = [feed for feed in self._feeds.values() if feed.live.is_set()]
+            for feed in live:
+                feed.silence.heard(feed.diffs.last_s)
             due = [feed for feed in live if feed.silence.seconds_left(now_s) <= 0]
             if due:
                 feed = min(due, key=lambda feed: feed.silence.turn)

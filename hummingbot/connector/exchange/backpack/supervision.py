@@ -98,9 +98,11 @@ class SilenceWatch:
         self._last_s = now_s
         self._asked = 0  # in this silence
 
-    def heard(self, now_s: float) -> None:
-        self._last_s = now_s
-        self._asked = 0
+    def heard(self, at_s: float) -> None:
+        """What was heard before the last question is old news."""
+        if at_s > self._last_s:
+            self._last_s = at_s
+            self._asked = 0
 
     def asked(self, now_s: float) -> None:
         self._last_s = now_s

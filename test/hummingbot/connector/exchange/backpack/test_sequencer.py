@@ -20,7 +20,7 @@ SOL = Symbol("SOL_USDC")
 
 
 def update(first_id: int, last_id: int, bids: list[Level] | None = None) -> DepthUpdate:
-    return DepthUpdate(SOL, first_id, last_id, bids or [], [], time_us=0)
+    return DepthUpdate(0, first_id, [], bids or [], SOL, last_id)
 
 
 def snapshot(last_id: int, bids: list[Level] | None = None) -> DepthSnapshot:

@@ -51,7 +51,12 @@ def read_snapshot(raw: Any) -> wire.DepthSnapshot:
 
 def read_market_data(inside: Any) -> Any:
     """What a frame with this inside says."""
-    return wire.read_market_frame(json.dumps({"data": inside, "stream": "one.of.them"}))
+    kind = "trade" if isinstance(inside, dict) and "m" in inside else "depth"
+    return wire.read_market_frame(json.dumps({"data": inside, "stream": f"{kind}.BTC_USDC_PERP"}))
+
+
+def read_trade(inside: Any) -> Any:
+    return wire.read_market_frame(json.dumps({"data": inside, "stream": "trade.BTC_USDC_PERP"}))
 
 
 def test_depth_snapshot():
@@ -180,7 +185,14 @@ def test_a_refusal(read):
 
 def test_a_frame_that_says_nothing():
     with pytest.raises(WireFormatError, match="neither 'data' nor 'error'"):
-        wire.read_market_frame('{"stream": "depth.SOL_USDC"}')
+        wire.read_market_frame('{"stream": "trade.SOL_USDC"}')
+
+
+def test_a_frame_may_come_as_bytes_and_in_any_order():
+    text = json.dumps({"stream": "depth.BTC_USDC_PERP", "data": data("ws_depth")})
+    assert wire.read_market_frame(text.encode()) == wire.read_market_frame(json.dumps(payload("ws_depth")))
+    with pytest.raises(WireFormatError):
+        wire.read_market_frame(b"\xff" + text.encode())
 
 
 def test_depth():
@@ -288,7 +300,7 @@ MESSAGES = {
     ),
     "account": Message(wire.parse_account_fees, payload("rest_account"), ("spotMakerFee", "spotTakerFee")),
     "depth": Message(read_market_data, data("ws_depth"), ("s", "U", "u", "b", "a", "T")),
-    "trade": Message(read_market_data, data("ws_trade"), ("s", "t", "p", "q", "m", "T")),
+    "trade": Message(read_trade, data("ws_trade"), ("s", "t", "p", "q", "m", "T")),
     "order event": Message(
         wire.parse_order_event, data("ws_order_fill") | {"c": 7, "p": "4299.16", "R": None},
         ("e", "i", "s", "S", "X", "q", "z", "T", "L", "l", "n", "N", "m"), ("c", "t", "p", "R"),
