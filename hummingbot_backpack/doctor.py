@@ -288,15 +288,13 @@ def _without_network(keys: Keys | None, reason: str, *topics: str) -> Iterator[F
 
 
 async def _websocket_finding(factory: "BackpackAPIFactory") -> Finding:
-    import aiohttp
-
-    from hummingbot_backpack import public_api as api
+    from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 
     url = factory.venue.ws_url
     began_s = time.monotonic()
     try:
-        websocket = await api.connected(factory)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        websocket = await BackpackWebSocket.connect(url)
+    except OSError as error:
         advice = "A proxy or firewall may let https through and not websockets."
         return Finding("websocket", FAILED, f"no connection to {url}: {error or type(error).__name__}", advice)
     await websocket.disconnect()

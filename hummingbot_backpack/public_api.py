@@ -22,12 +22,8 @@ from hummingbot.connector.exchange.backpack import backpack_constants as CONSTAN
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused
-from hummingbot.connector.exchange.backpack.backpack_web_utils import (
-    BackpackAPIFactory,
-    BackpackWSAssistant,
-    Venue,
-    create_throttler,
-)
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, Venue, create_throttler
+from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 from hummingbot.connector.exchange.backpack.errors import BackpackError
 from hummingbot.connector.exchange.backpack.sequencer import Do, Sequencer, Step
 from hummingbot.connector.exchange.backpack.wire import (
@@ -241,7 +237,7 @@ class _Listener:
         self.books = {symbol: Book() for symbol in symbols}
         self.refusal = ""
 
-    async def listen(self, websocket: BackpackWSAssistant, stream: BackpackStream[DepthUpdate | PublicTrade]) -> None:
+    async def listen(self, websocket: BackpackWebSocket, stream: BackpackStream[DepthUpdate | PublicTrade]) -> None:
         """Until cancelled, refused, or the connection is lost (raises StreamLost or ConnectionError)."""
         await stream.subscribe(websocket, "check", list(self._streams))
         async with asyncio.TaskGroup() as tasks:
@@ -281,24 +277,12 @@ class _Listener:
                 await asyncio.sleep(0.5)
 
 
-async def connected(factory: BackpackAPIFactory) -> BackpackWSAssistant:
-    """A websocket. Raises ClientError, OSError or TimeoutError."""
-    websocket = await factory.get_ws_assistant()
-    async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
-        await websocket.connect(
-            ws_url=factory.venue.ws_url,
-            ping_timeout=CONSTANTS.HEARTBEAT_S,
-            max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
-        )
-    return websocket
-
-
 async def _streams(
     factory: BackpackAPIFactory, symbols: Sequence[Symbol], seconds: float, ahead_s: float, streams: list[StreamSeen]
 ) -> Result:
     try:
-        websocket = await connected(factory)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        websocket = await BackpackWebSocket.connect(factory.venue.ws_url)
+    except OSError as error:
         return Result("streams", FAILED, f"no connection to {factory.venue.ws_url}: {error or type(error).__name__}")
     listener = _Listener(factory, symbols, ahead_s, streams)
     try:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_order_book import Tally
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused, Subscribed
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
+from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 from hummingbot.connector.exchange.backpack.errors import BackpackError, StreamLost
 from hummingbot.connector.exchange.backpack.sequencer import Do, Sequencer
 from hummingbot.connector.exchange.backpack.supervision import FIRST_DELAY_S, SilenceWatch, backoff
@@ -86,7 +87,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         )
         self._feeds: dict[Symbol, _Feed] = {}
         self._books: dict[str, OrderBook] = {}
-        self._websocket: BackpackWSAssistant | None = None
+        self._websocket: BackpackWebSocket | None = None
         self._connection: asyncio.TaskGroup | None = None
 
     # -- what the connector asks --------------------------------------------------------------------------------------
@@ -171,10 +172,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     # -- the connection (called in turn by listen_for_subscriptions) ---------------------------------------------------
 
-    async def _connected_websocket_assistant(self) -> BackpackWSAssistant:
+    async def _connected_websocket_assistant(self) -> BackpackWebSocket:
         return await self._stream.connect()
 
-    async def _subscribe_channels(self, ws: BackpackWSAssistant) -> None:
+    async def _subscribe_channels(self, ws: BackpackWebSocket) -> None:
         """Each pair by itself, so that a refusal can be told to be of one of them and leaves the others alone."""
         if not await self._connector.trading_pair_symbol_map():
             raise StreamLost("the venue's list of markets cannot be had")
@@ -188,7 +189,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             await self._stream.subscribe(ws, feed.symbol, feed.streams)
         self._websocket = ws
 
-    async def _process_websocket_messages(self, websocket_assistant: BackpackWSAssistant) -> None:
+    async def _process_websocket_messages(self, websocket_assistant: BackpackWebSocket) -> None:
         """Read until the connection is lost; everything this connection started ends with it."""
         try:
             async with asyncio.TaskGroup() as self._connection:
@@ -202,7 +203,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         except BaseExceptionGroup as group:
             raise self._stream.lost(group.exceptions[0]) from None
 
-    async def _on_order_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None = None) -> None:
+    async def _on_order_stream_interruption(self, websocket_assistant: BackpackWebSocket | None = None) -> None:
         for feed in self._feeds.values():
             self._distrust(feed)
             feed.sequencer.reset()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused, Subscribed
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
+from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 from hummingbot.connector.exchange.backpack.errors import StreamLost, is_about_the_clock
 from hummingbot.connector.exchange.backpack.wire import Frame, read_private_frame
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
@@ -41,14 +42,14 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         """Seconds; 0 until the venue has taken the subscription: Hummingbot then polls REST often, and is not ready."""
         return super().last_recv_time if self._stream.is_live else 0
 
-    async def _connected_websocket_assistant(self) -> BackpackWSAssistant:
+    async def _connected_websocket_assistant(self) -> BackpackWebSocket:
         return await self._stream.connect()
 
-    async def _subscribe_channels(self, websocket_assistant: BackpackWSAssistant) -> None:
+    async def _subscribe_channels(self, websocket_assistant: BackpackWebSocket) -> None:
         await self._stream.subscribe(websocket_assistant, ORDERS, [ORDERS], signed=True)
 
     async def _process_websocket_messages(
-        self, websocket_assistant: BackpackWSAssistant, queue: asyncio.Queue[object]
+        self, websocket_assistant: BackpackWebSocket, queue: asyncio.Queue[object]
     ) -> None:
         def pass_on(frame: Frame) -> None:
             queue.put_nowait({"stream": frame.stream, "data": frame.data})
@@ -73,7 +74,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         finally:
             queue.put_nowait(Interrupted())
 
-    async def _on_user_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None) -> None:
+    async def _on_user_stream_interruption(self, websocket_assistant: BackpackWebSocket | None) -> None:
         self._stream.end()
         await super()._on_user_stream_interruption(websocket_assistant)
 

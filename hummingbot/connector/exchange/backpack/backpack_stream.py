@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import aiohttp
-
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Pong
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
+from hummingbot.connector.exchange.backpack.backpack_websocket import Arrival, BackpackWebSocket, Pong
 from hummingbot.connector.exchange.backpack.errors import StreamLost, WireFormatError
 from hummingbot.connector.exchange.backpack.supervision import StreamState, StreamSupervisor
 from hummingbot.connector.exchange.backpack.wire import StreamRefusal, subscribe, unsubscribe
@@ -51,7 +50,7 @@ class BackpackStream(Generic[Message]):
         name: str,
         api_factory: BackpackAPIFactory,
         logger: HummingbotLogger,
-        read: Callable[[str | bytes], Message | StreamRefusal],
+        read: Callable[[bytes], Message | StreamRefusal],
     ):
         """``read`` makes of a frame what it says; raises WireFormatError."""
         self._name = name
@@ -67,34 +66,32 @@ class BackpackStream(Generic[Message]):
     def is_live(self) -> bool:
         return self._supervisor.state is StreamState.LIVE
 
-    async def connect(self) -> BackpackWSAssistant:
+    async def connect(self) -> BackpackWebSocket:
         """Wait as long as the backoff says, then connect; again until it works."""
         while True:
             await asyncio.sleep(self._supervisor.seconds_until_retry(time.monotonic()))
             self._supervisor.on_connecting(time.monotonic())
-            websocket = await self._api_factory.get_ws_assistant()
             try:
                 async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
-                    await websocket.connect(
-                        ws_url=self._api_factory.venue.ws_url,
-                        ping_timeout=CONSTANTS.HEARTBEAT_S,
-                        max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
-                    )
+                    websocket = await BackpackWebSocket.connect(self._api_factory.venue.ws_url)
                 self._pongs_to_come = 0
                 return websocket
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            except OSError as error:
                 (self._logger.debug if self._loss_told else self._logger.warning)(str(self.lost(error)))
 
     async def subscribe(
-        self, websocket: BackpackWSAssistant, name: str, streams: Sequence[str], *, signed: bool = False
+        self, websocket: BackpackWebSocket, name: str, streams: Sequence[str], *, signed: bool = False
     ) -> None:
         """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the answers."""
-        await websocket.send(WSJSONRequest(payload=subscribe(streams), is_auth_required=signed))
+        request = WSJSONRequest(payload=subscribe(streams))
+        if signed and self._api_factory.auth is not None:
+            request = await self._api_factory.auth.ws_authenticate(request)
+        websocket.send(request.payload)
         self._pongs_to_come += 1
         await websocket.ping(name.encode())
 
-    async def unsubscribe(self, websocket: BackpackWSAssistant, streams: Sequence[str]) -> None:
-        await websocket.send(WSJSONRequest(payload=unsubscribe(streams)))
+    async def unsubscribe(self, websocket: BackpackWebSocket, streams: Sequence[str]) -> None:
+        websocket.send(unsubscribe(streams))
 
     def live(self) -> None:
         """What the data source needs is subscribed."""
@@ -105,7 +102,7 @@ class BackpackStream(Generic[Message]):
 
     def lost(self, reason: BaseException) -> StreamLost:
         """The connection is over. The exception to raise is the operator's line: Hummingbot's loop logs its text."""
-        if not isinstance(reason, (OSError, TimeoutError, aiohttp.ClientError, aiohttp.WebSocketError)):
+        if not isinstance(reason, OSError):
             self._logger.error("%s stream: unexpected error", self._name, exc_info=reason)
         told = self._supervisor.on_lost(time.monotonic())
         self._loss_told = True
@@ -120,35 +117,47 @@ class BackpackStream(Generic[Message]):
             self._supervisor.on_lost(time.monotonic())
 
     async def answers(
-        self, websocket: BackpackWSAssistant, on_message: Callable[[Message], None]
+        self, websocket: BackpackWebSocket, on_message: Callable[[Message], None]
     ) -> AsyncIterator[Subscribed | Refused]:
         """What the venue answers to subscriptions. What it sends on the streams is handed to ``on_message`` as it
-        comes, thousands of times a second.
+        comes, thousands of times a second. Ends with ConnectionError, or with what ``on_message`` raised.
 
         An unreadable frame is told once a connection and skipped: what it carried is found out by whoever keeps count
         (the sequencer, the reconciliation). A refusal does not say of what; but the venue answers in order, so it is of
         the subscription that the next pong belongs to.
         """
+        answers: asyncio.Queue[Subscribed | Refused | Exception] = asyncio.Queue()
         refusal: StreamRefusal | None = None
-        while (arrived := await websocket.next_arrival()) is not None:
-            if isinstance(arrived, Pong):
-                name = arrived.payload.decode(errors="replace")
-                self._pongs_to_come -= 1
-                yield Subscribed(name) if refusal is None else Refused(name, refusal)
-                refusal = None
-                continue
+
+        def on_arrival(arrival: Arrival) -> None:
+            nonlocal refusal
             try:
-                message = self._read(arrived)
+                if isinstance(arrival, bytes):
+                    message = self._read(arrival)
+                    if not isinstance(message, StreamRefusal):
+                        on_message(message)
+                    elif self._pongs_to_come:
+                        refusal = message
+                    else:
+                        answers.put_nowait(Refused("", message))
+                elif isinstance(arrival, Pong):
+                    name = arrival.payload.decode(errors="replace")
+                    self._pongs_to_come -= 1
+                    answers.put_nowait(Subscribed(name) if refusal is None else Refused(name, refusal))
+                    refusal = None
+                else:
+                    answers.put_nowait(arrival)
             except WireFormatError as error:
                 self._skip(error)
-                continue
-            if not isinstance(message, StreamRefusal):
-                on_message(message)
-            elif self._pongs_to_come:
-                refusal = message
-            else:
-                yield Refused("", message)
-        raise StreamLost("closed by this side")
+            except Exception as error:
+                answers.put_nowait(error)
+
+        websocket.listen(on_arrival)
+        while True:
+            answer = await answers.get()
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
 
     def _skip(self, error: WireFormatError) -> None:
         if str(error) not in self._unreadable_told and len(self._unreadable_told) < 10:

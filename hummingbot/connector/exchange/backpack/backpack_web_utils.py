@@ -3,8 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from os import environ
@@ -12,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
@@ -25,7 +23,6 @@ from hummingbot.connector.exchange.backpack.errors import (
     NotSent,
     OutcomeUnknown,
     RateLimited,
-    StreamLost,
     WireFormatError,
     error_of,
 )
@@ -36,13 +33,10 @@ from hummingbot.core.web_assistant.connections.data_types import (
     RESTMethod,
     RESTRequest,
     RESTResponse,
-    WSRequest,
 )
 from hummingbot.core.web_assistant.connections.rest_connection import RESTConnection
-from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.rest_assistant import RESTAssistant
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
-from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 # Calls that may be sent again after a 429: repeating them changes nothing.
 _REPEATABLE = frozenset({RESTMethod.GET, RESTMethod.DELETE})
@@ -123,10 +117,6 @@ class BackpackAPIFactory(WebAssistantsFactory):
     async def get_rest_assistant(self) -> RESTAssistant:
         session = await self._connections_factory.session()
         return RESTAssistant(BackpackRESTConnection(session), self._throttler, auth=self._auth)
-
-    async def get_ws_assistant(self) -> "BackpackWSAssistant":
-        session = await self._connections_factory.session()
-        return BackpackWSAssistant(BackpackWSConnection(session), auth=self._auth)
 
     async def request(
         self,
@@ -292,63 +282,3 @@ class BackpackRESTConnection(RESTConnection):
                 allow_redirects=False,
             )
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    payload: bytes
-
-
-class BackpackWSConnection(WSConnection):
-    """Hands on frames as they came (text), and the pongs that answer a ping of ours with a payload.
-
-    The venue acknowledges no subscription. It reads in order, though: the pong to a ping sent after a SUBSCRIBE tells
-    that the subscription has been read.
-    """
-
-    async def connect(self, *args: Any, **kwargs: Any) -> None:
-        """As inherited, but a redirect counts as a failure: what is signed goes to the venue and nowhere else."""
-        await super().connect(*args, **kwargs)
-        if isinstance(self._connection, ClientWebSocketResponse) and self._connection._response.history:
-            await self.disconnect()
-            raise ConnectionError("the venue points to another address, which is not followed")
-
-    async def disconnect(self) -> None:
-        """Say good-bye, and do not wait for long for the other end to say so too: it may be dead."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CONSTANTS.CLOSE_TIMEOUT_S):
-                await super().disconnect()
-        self._connection = None
-        self._connected = False
-
-    async def ping(self, payload: bytes = b"") -> None:
-        if self._connection is None:
-            raise ConnectionError("not connected")
-        await self._connection.ping(payload)
-
-    async def next_arrival(self) -> str | bytes | Pong | None:
-        """None once this side has disconnected; raises ConnectionError if the other does. By a short way: market data
-        comes by the thousand a second, and the inherited one passes each frame through six coroutines."""
-        while self._connection is not None:
-            message = await self._connection.receive()
-            self._last_recv_time = time.time()
-            if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
-                return message.data
-            if message.type is WSMsgType.PONG and message.data:
-                return Pong(bytes(message.data))
-            await self._check_msg_types(message)
-        return None
-
-
-class BackpackWSAssistant(WSAssistant):
-    async def send(self, request: WSRequest) -> None:
-        if not self._connection.connected:
-            raise StreamLost("the connection is closed")  # the inherited RuntimeError would pass for a bug
-        await super().send(request)
-
-    async def ping(self, payload: bytes = b"") -> None:
-        await self._connection.ping(payload)
-
-    def next_arrival(self) -> Awaitable[str | bytes | Pong | None]:
-        arrival: Awaitable[str | bytes | Pong | None] = self._connection.next_arrival()
-        return arrival

@@ -330,7 +330,7 @@ def parse_market(raw: Any) -> Market:
 _snapshots = msgspec.json.Decoder(DepthSnapshot, strict=False)  # not strict: numbers may come as text
 
 
-def read_depth_snapshot(body: str | bytes, what: str) -> DepthSnapshot:
+def read_depth_snapshot(body: bytes, what: str) -> DepthSnapshot:
     try:
         return _snapshots.decode(body)
     except (ValueError, RecursionError) as error:
@@ -454,13 +454,11 @@ _depth_frames = msgspec.json.Decoder(_DepthFrame, strict=False)
 _other_frames = msgspec.json.Decoder(_OtherFrame, strict=False)
 
 
-def read_market_frame(text: str | bytes) -> DepthUpdate | PublicTrade | StreamRefusal:
+def read_market_frame(text: bytes) -> DepthUpdate | PublicTrade | StreamRefusal:
     """The name of its stream tells what a frame is. It stands at the end, and to look for it there costs less than to
     have the decoder look twice."""
     try:
-        if isinstance(text, bytes):
-            text = text.decode()
-        if text.rfind("depth.") >= 0:
+        if text.rfind(b"depth.") >= 0:
             return _depth_frames.decode(text).data
         other = _other_frames.decode(text)
     except (ValueError, RecursionError) as error:
@@ -471,7 +469,7 @@ def read_market_frame(text: str | bytes) -> DepthUpdate | PublicTrade | StreamRe
     return message
 
 
-def read_private_frame(text: str | bytes) -> Frame | StreamRefusal:
+def read_private_frame(text: bytes) -> Frame | StreamRefusal:
     return parse_frame(decode(text, "frame"))
 
 

@@ -26,6 +26,7 @@ LEVEL = {
     "backpack_auth": 5,
     "backpack_connections": 5,
     "backpack_throttler": 5,
+    "backpack_websocket": 5,
     "backpack_web_utils": 6,
     "backpack_stream": 7,
     "backpack_order_book": 7,
