@@ -143,7 +143,8 @@ async def _place_all(stage: Stage, number: int = ORDERS) -> tuple[float, dict[st
         try:
             await asyncio.wait_for(done.wait(), PLACED_S)
         except TimeoutError:
-            raise CheckFailed(f"expected {number} orders to be created within {PLACED_S:.0f} s, were {created}") from None
+            told = f"expected {number} orders to be created within {PLACED_S:.0f} s, were {created}"
+            raise CheckFailed(told) from None
     venue = await stage.bench("counters")
     await _check_open(stage, number)
     return over_s - began_s, venue
