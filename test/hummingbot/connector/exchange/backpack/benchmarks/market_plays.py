@@ -116,7 +116,7 @@ async def _paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float]
     books = {symbol: stage.connector.order_books[symbol.replace("_", "-")] for symbol in stage.symbols}
     for book in books.values():
         book.applied.clear()
-    last_ids = await stage.bench("paced", rate=rate, seconds=seconds, afterSeconds=AFTER_S)
+    last_ids = await stage.bench("pace", rate=rate, seconds=seconds, afterSeconds=AFTER_S)
     await stage.until(
         lambda: all(connectors.applied_id(book) >= last_ids[symbol] for symbol, book in books.items()),
         seconds * 10 + 20,
@@ -128,14 +128,14 @@ async def _paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float]
         raise CheckFailed(f"the sender was too slow: it took {sent['seconds']:.1f} s for {seconds:.1f} s of messages")
     delays_s = []
     for symbol, book in books.items():
-        first_id, left_s = sent["firstIds"][symbol], sent["leftSeconds"][symbol]
+        first_id, left_s = sent["first_ids"][symbol], sent["left_s"][symbol]
         if [update_id for update_id, _ in book.applied] != list(range(first_id, first_id + len(left_s))):
             raise CheckFailed(
                 f"{symbol}: expected updates {first_id} to {first_id + len(left_s) - 1} to be applied in order, "
                 f"each once; {len(book.applied)} were noted"
             )
         delays_s += [at_s - left for (_, at_s), left in zip(book.applied, left_s, strict=True)]
-    last_left_s = max(times[-1] for times in sent["leftSeconds"].values())
+    last_left_s = max(times[-1] for times in sent["left_s"].values())
     return sorted(delays_s), max(book.applied[-1][1] for book in books.values()) - last_left_s
 
 
