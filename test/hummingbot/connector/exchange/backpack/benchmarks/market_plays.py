@@ -45,13 +45,13 @@ async def _cost_of_updates(call: Call, shape: dict[str, Any], messages: int, fig
     """CPU of one update from the socket to the book, as fast as they come."""
     async with Stage(call.subject, call.office, feeds=[shape]) as stage:
         await stage.bench("counters")
-        await _flood(stage, messages // 10)  # warm
-        used_s = await _flood(stage, messages)
-        await _check_all_used(stage)
+        await flood(stage, messages // 10)  # warm
+        used_s = await flood(stage, messages)
+        await check_all_used(stage)
         return {figure: used_s / messages * 1e6}
 
 
-async def _check_all_used(stage: Stage) -> None:
+async def check_all_used(stage: Stage) -> None:
     """The books are the sender's, and by the updates alone."""
     snapshots = (await stage.bench("counters"))["requests"].get("GET /api/v1/depth", 0)
     if snapshots:
@@ -59,7 +59,7 @@ async def _check_all_used(stage: Stage) -> None:
     await stage.check_books()
 
 
-async def _flood(stage: Stage, messages: int, timeout_s: float = 100.0) -> float:
+async def flood(stage: Stage, messages: int, timeout_s: float = 100.0) -> float:
     """Seconds of CPU until every book has applied the last update."""
     last_ids = await stage.bench("flood", messages=messages, afterSeconds=AFTER_S)
     books = {symbol: stage.connector.order_books[symbol.replace("_", "-")] for symbol in last_ids}
@@ -82,10 +82,10 @@ def _behind(books: dict[str, Any], last_ids: dict[str, int]) -> str:
 async def latency(call: Call) -> Figures:
     """Delay of an update from the sender's socket to the book, at 10,000 a second over 50 pairs."""
     async with Stage(call.subject, call.office, markets=50, feeds=[SMALL], prepare=connectors.note_updates) as stage:
-        await _paced(stage, 2_000, 1.0)  # warm
+        await paced(stage, 2_000, 1.0)  # warm
         await stage.bench("counters")
-        delays_s, backlog_s = await _paced(stage, 10_000, 2.0 if call.short else 10.0)
-        await _check_all_used(stage)
+        delays_s, backlog_s = await paced(stage, 10_000, 2.0 if call.short else 10.0)
+        await check_all_used(stage)
         return {
             "latency_p50_ms": _quantile(delays_s, 0.5) * 1e3,
             "latency_p99_ms": _quantile(delays_s, 0.99) * 1e3,
@@ -98,10 +98,10 @@ async def latency(call: Call) -> Figures:
 async def throughput(call: Call) -> Figures:
     """The highest rate over 50 pairs, doubled from 250 a second, that leaves no backlog, and with p99 up to 100 ms."""
     async with Stage(call.subject, call.office, markets=50, feeds=[SMALL], prepare=connectors.note_updates) as stage:
-        await _paced(stage, 500, 1.0)
+        await paced(stage, 500, 1.0)
         without_backlog = in_time = 0
         for rate in (250 * 2**doubled for doubled in range(RATES)):
-            delays_s, backlog_s = await _paced(stage, rate, 5.0)
+            delays_s, backlog_s = await paced(stage, rate, 5.0)
             if backlog_s > BACKLOG_S:
                 break
             without_backlog = rate
@@ -111,7 +111,7 @@ async def throughput(call: Call) -> Figures:
         return {"throughput_per_s": without_backlog, "throughput_in_time_per_s": in_time}
 
 
-async def _paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float], float]:
+async def paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float], float]:
     """The delays, ascending, and how long after the last update left the last one was applied."""
     books = {symbol: stage.connector.order_books[symbol.replace("_", "-")] for symbol in stage.symbols}
     for book in books.values():
@@ -164,9 +164,7 @@ async def snapshot(call: Call) -> Figures:
 
 
 async def _raw_snapshot(stage: Stage) -> bytes:
-    url = f"{stage.venue['restUrl']}/api/v1/depth"
-    async with stage._control.get(url, params={"symbol": stage.symbols[0]}) as answer:
-        return await answer.read()
+    return await stage.read("/api/v1/depth", symbol=stage.symbols[0])
 
 
 def _cpu_of_decoding(stage: Stage, book: Any, raw: bytes, times: int) -> float:
@@ -198,7 +196,7 @@ def memory(call: Call) -> Figures:
 
 async def _resident(call: Call, pairs: int) -> float:
     async with Stage(call.subject, call.office, markets=pairs, feeds=[SMALL]) as stage:
-        await _flood(stage, 200 * pairs)
+        await flood(stage, 200 * pairs)
         await stage.check_books()
         return resident_mb()
 
@@ -212,7 +210,7 @@ async def growth(call: Call) -> Figures:
         sizes_mb = []
         for _ in range(millions):
             for _ in range(10):  # so that no queue grows out of what is measured
-                await _flood(stage, 100_000, timeout_s=300)
+                await flood(stage, 100_000, timeout_s=300)
             sizes_mb.append(resident_mb())
         await stage.check_books()
         return {"growth_mb": sizes_mb[-1] - sizes_mb[0], "growth_first_mb": sizes_mb[0]}
@@ -224,7 +222,7 @@ async def start(call: Call) -> Figures:
     pairs = 5 if call.short else 50
     async with Stage(call.subject, call.office, markets=pairs, feeds=[SMALL], wait=False) as stage:
         began_s = time.monotonic()
-        await stage.until(lambda: stage.connector.ready, 100, stage._not_ready)
+        await stage.until(lambda: stage.connector.ready, 100, stage.not_ready)
         took_s = time.monotonic() - began_s
         await stage.check_books()
         return {"start_s": took_s}

@@ -126,6 +126,7 @@ def ratio(a: float, b: float) -> float | None:
 
 
 def shown(value: float) -> str:
-    if value == 0 or abs(value) >= 100:
+    """Three digits, or all of a whole number."""
+    if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
