@@ -122,21 +122,21 @@ async def office(fresh_connections: None) -> AsyncIterator[str]:
 async def test_a_lost_update_is_noticed(office: str) -> None:
     async with Stage(Subject(OURS), office, feeds=[market_plays.SMALL]) as stage:
         await stage.bench("counters")
-        await market_plays._flood(stage, 50)
-        await market_plays._check_all_used(stage)
+        await market_plays.flood(stage, 50)
+        await market_plays.check_all_used(stage)
         await stage.bench("spoil", what="frame")
-        await market_plays._flood(stage, 50)
+        await market_plays.flood(stage, 50)
         with pytest.raises(CheckFailed, match="snapshots were asked for"):
-            await market_plays._check_all_used(stage)
+            await market_plays.check_all_used(stage)
 
 
 async def test_an_update_that_is_not_timed_is_noticed(office: str) -> None:
     async with Stage(Subject(OURS), office, feeds=[market_plays.SMALL], prepare=note_updates) as stage:
-        delays_s, _ = await market_plays._paced(stage, rate=500, seconds=0.2)
+        delays_s, _ = await market_plays.paced(stage, rate=500, seconds=0.2)
         assert len(delays_s) == 100 and 0 < delays_s[0] <= delays_s[-1] < 10
         await stage.bench("spoil", what="frame")
         with pytest.raises(CheckFailed, match="expected updates .* to be applied in order"):
-            await market_plays._paced(stage, rate=500, seconds=0.2)
+            await market_plays.paced(stage, rate=500, seconds=0.2)
 
 
 async def test_a_book_that_differs_is_noticed(office: str) -> None:
@@ -151,10 +151,10 @@ async def test_a_book_that_differs_is_noticed(office: str) -> None:
 
 async def test_an_order_that_is_not_on_the_exchange_is_noticed(office: str) -> None:
     async with Stage(Subject(OURS), office, light=True) as stage:
-        await order_plays._place_all(stage, 3)
+        await order_plays.place_all(stage, 3)
         await stage.bench("spoil", what="order")
         with pytest.raises(CheckFailed, match="1 are not on the exchange"):
-            await order_plays._place_all(stage, 3)
+            await order_plays.place_all(stage, 3)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def _check_signature(headers: dict[str, str]) -> None:
 async def orders_instant(call: Call) -> Figures:
     """100 orders at once, until the connector calls all of them open."""
     async with Stage(call.subject, call.office, light=True) as stage:
-        took_s, venue = await _place_all(stage)
+        took_s, venue = await place_all(stage)
         return {
             "orders_instant_ms": took_s * 1e3,
             "orders_connections": venue["connections"],
@@ -98,7 +98,7 @@ async def orders_distant(call: Call) -> Figures:
     """The same where the venue takes 50 ms to answer."""
     async with Stage(call.subject, call.office, light=True) as stage:
         await _move_away(stage)
-        took_s, _ = await _place_all(stage)
+        took_s, _ = await place_all(stage)
         return {"orders_distant_ms": took_s * 1e3}
 
 
@@ -106,7 +106,7 @@ async def orders_distant(call: Call) -> Figures:
 async def orders_matched(call: Call) -> Figures:
     """100 orders at once on the exchange with its matching engine, whose own speed is part of the figure."""
     async with Stage(call.subject, call.office) as stage:
-        took_s, venue = await _place_all(stage)
+        took_s, venue = await place_all(stage)
         return {"orders_matched_ms": took_s * 1e3, "orders_matched_venue_cpu_ms": venue["cpuSeconds"] * 1e3}
 
 
@@ -123,7 +123,7 @@ def _prices(number: int) -> list[Decimal]:
     return [Decimal(140) - Decimal(step) / 100 for step in range(number)]
 
 
-async def _place_all(stage: Stage, number: int = ORDERS) -> tuple[float, dict[str, Any]]:
+async def place_all(stage: Stage, number: int = ORDERS) -> tuple[float, dict[str, Any]]:
     """Seconds until all are open, and what the venue counted meanwhile. Raises CheckFailed if they are not, there."""
     created, over_s = 0, 0.0
     done = asyncio.Event()
@@ -196,7 +196,7 @@ async def _place_one(stage: Stage, price: Decimal, created: asyncio.Event) -> No
 async def order_after_quiet(call: Call) -> Figures:
     """Connections that an order has to open after 20 quiet seconds."""
     async with Stage(call.subject, call.office, light=True) as stage:
-        await _place_all(stage, 1)
+        await place_all(stage, 1)
         await asyncio.sleep(KEEP_ALIVE_IS_OVER_S)
         created = asyncio.Event()
         await stage.bench("counters")
@@ -252,7 +252,7 @@ async def _others(stage: Stage, account: str, symbol: str, number: int) -> list[
 
 async def _cancel_all(stage: Stage, others: list[str], distant: bool = False) -> tuple[float, dict[str, Any]]:
     """Seconds that ``cancel_all`` takes for 100 orders, and what the venue counted meanwhile; ``others`` stay."""
-    await _place_all(stage)
+    await place_all(stage)
     if distant:
         await _move_away(stage)
     await stage.bench("counters")

@@ -50,6 +50,7 @@ class Stage:
     ) -> None:
         self.subject = subject
         self.connector: Any = None
+        self.venue: dict[str, Any] = {}
         self._office = office
         self._wait = wait
         self._arrange = arrange
@@ -60,6 +61,14 @@ class Stage:
 
     async def __aenter__(self) -> "Stage":
         self._control = aiohttp.ClientSession()
+        try:
+            await self._begin()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _begin(self) -> None:
         self.venue = await self._post(f"{self._office}/open", self._options)
         self.symbols: list[str] = self.venue["symbols"]
         self.pairs = [symbol.replace("_", "-") for symbol in self.symbols]
@@ -71,14 +80,9 @@ class Stage:
         self.connector = self.subject.connector(self.venue["apiKey"], self.venue["apiSecret"], list(self.pairs))
         if self._prepare is not None:
             self._prepare(self.connector)
-        try:
-            self._start_clock()
-            if self._wait:
-                await self.until(lambda: self.connector.ready, READY_S, self._not_ready)
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
+        self._start_clock()
+        if self._wait:
+            await self.until(lambda: self.connector.ready, READY_S, self.not_ready)
 
     async def __aexit__(self, *_: object) -> None:
         with suppress(Exception):
@@ -87,11 +91,12 @@ class Stage:
             await self.connector._user_stream_tracker.stop()
         self._patches.close()
         await ConnectionsFactory().close()
-        with suppress(aiohttp.ClientError):  # where the venue is gone there is nothing to close
-            await self._post(f"{self._office}/close", {"restUrl": self.venue["restUrl"]})
+        if self.venue:
+            with suppress(aiohttp.ClientError):  # where the venue's process is gone there is nothing to close
+                await self._post(f"{self._office}/close", {"restUrl": self.venue["restUrl"]})
         await self._control.close()
 
-    def _not_ready(self) -> str:
+    def not_ready(self) -> str:
         missing = [name for name, done in self.connector.status_dict.items() if not done]
         return f"the connector is ready (missing: {', '.join(missing)})"
 
@@ -118,6 +123,11 @@ class Stage:
     async def sim(self, path: str, **body: Any) -> Any:
         """The exchange's own control plane."""
         return await self._post(f"{self.venue['restUrl']}/_sim/{path}", body)
+
+    async def read(self, path: str, **params: str) -> bytes:
+        """The body of a GET that the connector knows nothing of."""
+        async with self._control.get(f"{self.venue['restUrl']}{path}", params=params) as answer:
+            return await answer.read()
 
     async def _post(self, url: str, body: dict[str, Any]) -> Any:
         async with self._control.post(url, json=body) as answer:

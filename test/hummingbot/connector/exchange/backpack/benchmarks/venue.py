@@ -8,8 +8,8 @@ A measurement opens one of its own (``POST /open`` at the address printed on sta
 ``POST orders``       {account, symbol, prices, clientIds}: bids of one whole, placed past the API; their ids
 ``POST open_orders``  {account}: what is open, as ``GET /orders`` tells it
 ``POST flood``        {messages, afterSeconds}: over all feeds, as fast as the sockets take them; the ids they end at
-``POST paced``        {rate, seconds, afterSeconds}: so many messages a second over all feeds; the ids they end at
-``POST sent``         waits until flood or pace is over; when each message left (CLOCK_MONOTONIC), how far it was late
+``POST pace``         {rate, seconds, afterSeconds}: so many messages a second over all feeds; the ids they end at
+``POST sent``         waits until flood or pace is over; ``sender.Sent``
 ``POST book``         {symbol}: a feed's book and id
 ``POST spoil``        {what}: for the benchmarks' own test, see ``Bench._spoil``
 ====================  =============================================================================================
@@ -22,7 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
@@ -37,24 +37,11 @@ from hummingbot.connector.exchange.backpack.simulator.model import Market, Order
 from hummingbot.connector.exchange.backpack.simulator.rest import Request
 from test.hummingbot.connector.exchange.backpack.benchmarks.feed import Feed, Shape
 from test.hummingbot.connector.exchange.backpack.benchmarks.light_rest import LightRest
+from test.hummingbot.connector.exchange.backpack.benchmarks.sender import NobodyListens, Sender
 
 PREFIX = "/_bench/"
 MID = Decimal(150)
 BOT, STREET = "bot", "street"
-# What a socket may have waiting in this process while it is flooded: enough that it never runs dry.
-FULL_BYTES = 512_000
-BATCH = 256
-PACE_S = 0.002
-
-
-@dataclass
-class Sending:
-    """What was sent: for each market the first id and when each message left."""
-
-    first_ids: dict[str, int]
-    left_s: dict[str, list[float]] = field(default_factory=dict)
-    seconds: float = 0.0
-    worst_delay_s: float = 0.0
 
 
 class Bench(SimulatedBackpack):
@@ -86,15 +73,14 @@ class Bench(SimulatedBackpack):
         self._peers: set[Any] = set()
         self._known_peers: set[Any] = set()
         self._cpu_s = time.process_time()
-        self._sending: asyncio.Task[Sending] | None = None
-        self._loses_next_frame = False
+        self._sender = Sender(self.feeds, lambda symbol: self._sockets(f"depth.{symbol}"))
         self._commands: dict[str, Callable[[dict[str, Any]], Any]] = {
             "counters": self._counters,
             "orders": self._orders,
             "open_orders": self._open_orders,
             "book": self._book,
-            "flood": self._flood,
-            "paced": self._paced,
+            "flood": lambda body: self._sender.flood(body["messages"], body["afterSeconds"]),
+            "pace": lambda body: self._sender.pace(body["rate"], body["seconds"], body["afterSeconds"]),
             "spoil": self._spoil,
         }
 
@@ -133,9 +119,7 @@ class Bench(SimulatedBackpack):
 
     async def _answer(self, call: Request, seen: Call | None) -> Answer:
         if call.path.startswith(PREFIX):
-            body = json.loads(call.raw_body or b"{}")
-            name = call.path.removeprefix(PREFIX)
-            return json_answer(await self._sent() if name == "sent" else self._commands[name](body))
+            return await self._carry_out(call.path.removeprefix(PREFIX), json.loads(call.raw_body or b"{}"))
         symbol = call.query.get("symbol", [""])[-1]
         if call.path == "/api/v1/depth" and symbol in self.feeds:
             return json_answer(self._depth(symbol, call.query.get("limit", [None])[-1]))
@@ -146,7 +130,19 @@ class Bench(SimulatedBackpack):
         now_us = self.clock.now_us()
         return {"asks": book.asks, "bids": book.bids, "lastUpdateId": str(book.last_id), "timestamp": now_us}
 
+    async def stop(self) -> None:
+        self._sender.stop()
+        await super().stop()
+
     # -- commands ------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, name: str, body: dict[str, Any]) -> Answer:
+        if name == "sent":
+            return json_answer(asdict(await self._sender.sent()))
+        try:
+            return json_answer(self._commands[name](body))
+        except NobodyListens as error:
+            return json_answer({"error": str(error)}, 409)
 
     def _counters(self, body: dict[str, Any]) -> Any:
         told = {
@@ -185,96 +181,12 @@ class Bench(SimulatedBackpack):
     def _spoil(self, body: dict[str, Any]) -> Any:
         """Do something wrong, which a check has to notice: "frame", the next depth frame is not sent; "order", the next
         order is acknowledged and lost."""
-        self._loses_next_frame = body["what"] == "frame"
+        self._sender.loses_next = body["what"] == "frame"
         if isinstance(self.rest, LightRest):
             self.rest.loses_next_order = body["what"] == "order"
         return {}
 
-    # -- sending -------------------------------------------------------------------------------------------------------
-
-    def _flood(self, body: dict[str, Any]) -> Any:
-        return self._begin(self._send_flood(body["messages"], body["afterSeconds"]), body["messages"])
-
-    def _paced(self, body: dict[str, Any]) -> Any:
-        messages = round(body["rate"] * body["seconds"])
-        return self._begin(self._send_paced(messages, body["rate"], body["afterSeconds"]), messages)
-
-    def _begin(self, sending: Any, messages: int) -> dict[str, int]:
-        """The id that each market will have reached."""
-        for symbol in self.feeds:
-            if not self._sockets(f"depth.{symbol}"):
-                raise RuntimeError(f"expected somebody to listen to depth.{symbol}, nobody does")
-        each, more = divmod(messages, len(self.feeds))
-        last_ids = {
-            symbol: feed.last_id + each + (number < more) for number, (symbol, feed) in enumerate(self.feeds.items())
-        }
-        self._sending = asyncio.get_running_loop().create_task(sending)
-        return last_ids
-
-    async def _sent(self) -> Any:
-        if self._sending is None:
-            raise RuntimeError("expected something to have been sent, nothing was")
-        sending = await self._sending
-        return {
-            "firstIds": sending.first_ids,
-            "leftSeconds": sending.left_s,
-            "seconds": sending.seconds,
-            "worstDelaySeconds": sending.worst_delay_s,
-        }
-
-    async def _send_flood(self, messages: int, after_s: float) -> Sending:
-        await asyncio.sleep(after_s)
-        sending = Sending({symbol: feed.last_id + 1 for symbol, feed in self.feeds.items()})
-        began_s = time.monotonic()
-        for begin in range(0, messages, BATCH):
-            transports = self._send_round_robin(begin, min(BATCH, messages - begin))
-            while any(transport.get_write_buffer_size() > FULL_BYTES for transport in transports):  # noqa: ASYNC110
-                await asyncio.sleep(0.0005)
-            await asyncio.sleep(0)
-        sending.seconds = time.monotonic() - began_s
-        return sending
-
-    async def _send_paced(self, messages: int, rate: float, after_s: float) -> Sending:
-        await asyncio.sleep(after_s)
-        sending = Sending({symbol: feed.last_id + 1 for symbol, feed in self.feeds.items()})
-        left_s: list[tuple[int, float]] = []
-        gc.collect()
-        gc.disable()  # a collection here would show as a delay there
-        began_s, sent = time.monotonic(), 0
-        while sent < messages:
-            now_s = time.monotonic()
-            due = min(messages, int((now_s - began_s) * rate) + 1)
-            sending.worst_delay_s = max(sending.worst_delay_s, (due - sent) / rate)
-            left_s.append((due - sent, now_s))
-            self._send_round_robin(sent, due - sent)
-            sent = due
-            await asyncio.sleep(PACE_S)
-        gc.enable()
-        sending.seconds = time.monotonic() - began_s
-        symbols = list(self.feeds)
-        sending.left_s = {symbol: [] for symbol in symbols}
-        number = 0
-        for count, at_s in left_s:
-            for number in range(number, number + count):  # noqa: B020 - it goes on from where it was
-                sending.left_s[symbols[number % len(symbols)]].append(at_s)
-            number += 1
-        return sending
-
-    def _send_round_robin(self, begin: int, count: int) -> Iterable[asyncio.Transport]:
-        """Messages number ``begin`` and on, one of each market in turn; where they went."""
-        feeds, now_us = list(self.feeds.values()), time.time_ns() // 1_000
-        buffers: dict[asyncio.Transport, list[bytes]] = {}
-        for number in range(begin, begin + count):
-            feed = feeds[number % len(feeds)]
-            [frame] = feed.next_frames(1, now_us)
-            if self._loses_next_frame:
-                self._loses_next_frame = False
-                continue
-            for transport in self._sockets(f"depth.{feed.symbol}"):
-                buffers.setdefault(transport, []).append(frame)
-        for transport, frames in buffers.items():
-            transport.write(b"".join(frames))
-        return buffers
+    # -- frames that bypass the exchange's own queues ------------------------------------------------------------------
 
     def _sockets(self, stream: str, account: str | None = None) -> list[asyncio.Transport]:
         listeners = self._streams._listeners.get((account, stream), ())
