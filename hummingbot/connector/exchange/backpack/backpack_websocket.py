@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.errors import StreamLost
@@ -61,6 +61,8 @@ class BackpackWebSocket(WSListener):
             )
         except WSError as error:
             raise ConnectionError(f"no websocket: {error}") from None
+        if websocket._transport is None:  # picows takes an end before the answer for an answer
+            raise ConnectionError("the connection broke before it was a websocket")
         return websocket
 
     def __init__(self) -> None:
@@ -91,10 +93,11 @@ class BackpackWebSocket(WSListener):
         hand_over, self._hand_over = self._hand_over, _drop
         hand_over(ConnectionError("closed by this side"))
         transport = self._transport
-        if transport is None or transport.is_disconnected:
+        if transport is None:
             return
-        transport.send_close()
-        with suppress(Exception):  # why it was closed has been told
+        if not transport.is_disconnected:
+            transport.send_close(WSCloseCode.OK)
+        with suppress(Exception):  # that of the end has been told
             async with asyncio.timeout(CONSTANTS.CLOSE_TIMEOUT_S):
                 await transport.wait_disconnected()
         transport.disconnect(graceful=False)
@@ -119,7 +122,7 @@ class BackpackWebSocket(WSListener):
         elif kind == _PONG and frame.payload_size:
             self._hand_over(Pong(frame.get_payload_as_bytes()))
         elif kind == _CLOSE:
-            transport.send_close()
+            transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 
     def _on_part(self, frame: WSFrame) -> None:
@@ -142,12 +145,11 @@ class BackpackWebSocket(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         told = transport.close_handshake
-        if told is not None and told.recv is not None:
-            why = f"closed by the other side ({told.recv.code:d} {told.recv.reason}".rstrip() + ")"
-        elif told is not None and told.sent is not None and told.sent.reason:
-            why = str(told.sent.reason)
-        else:
-            why = "the connection broke"
+        why = "the connection broke"
+        if told is not None and told.sent is not None and not told.recv_then_sent:
+            why = f"closed by this side ({told.sent.reason or 'no reason told'})"
+        elif told is not None and told.recv is not None:
+            why = f"closed by the other side ({told.recv.code:d} {told.recv.reason or ''}".rstrip() + ")"
         self._hand_over(ConnectionError(why))
 
 
