@@ -87,6 +87,8 @@ UNKNOWN_OUTCOME_GRACE_S = CONSTANTS.SIGNATURE_WINDOW_MS / 1000 + 5.0
 # An order the venue has acknowledged cannot vanish: that none of its records has it is taken for their lag this long.
 ACKNOWLEDGED_GRACE_S = 300.0
 ABSENCES_BEFORE_FAILED = 2
+# So many orders are compared with the venue's records before something else gets its turn: a few milliseconds.
+ORDERS_AT_A_STRETCH = 100
 # A late frame often brings what seems missing: wait this long before asking REST.
 LATE_FRAME_S = 0.2
 # How often a cancel looks whether its order's submission is over.
@@ -989,7 +991,9 @@ class BackpackExchange(ExchangePyBase):
             history = await self._records.history_of([order for order in orders if open_orders.of(order) is None])
             shown = [(order, open_orders.of(order), history.of(order)) for order in orders]
             fills = await self._records.fills_of([order for order, *told in shown if _lacks_fills(order, *told)])
-            for order, open_order, record in shown:
+            for number, (order, open_order, record) in enumerate(shown, start=1):
+                if number % ORDERS_AT_A_STRETCH == 0:
+                    await asyncio.sleep(0)  # market data and cancels do not wait for all of them
                 seen = open_order or record
                 if order.is_failure and seen:
                     order.update_exchange_order_id(seen.order_id)  # a lost one has shown itself
