@@ -37,7 +37,7 @@ TESTED_HUMMINGBOTS = ("20260922", "20251103")
 LITTLE_DISK, NO_DISK = 2**30, 100 * 2**20  # bytes
 FEW_REQUESTS_A_MINUTE = 200  # less than this, and a bot with several levels waits for its own limits
 CHILD_TIMEOUT_S = 60
-LIBRARIES = ("aiohttp", "cryptography", "msgspec", "pynacl", "matplotlib")
+LIBRARIES = ("aiohttp", "cryptography", "msgspec", "picows", "pynacl", "matplotlib")
 
 
 @dataclass(frozen=True, slots=True)
