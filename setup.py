@@ -54,6 +54,8 @@ setup(
     install_requires=[
         "aiohttp>=3.13,<4",
         "cryptography>=46,<51",
+        "msgspec>=0.19,<1",
+        "picows>=2.3,<3",
         "psutil>=7,<8",
         "pynacl>=1.6,<2",
         "pyyaml>=6,<7",

@@ -37,7 +37,7 @@ TESTED_HUMMINGBOTS = ("20260922", "20251103")
 LITTLE_DISK, NO_DISK = 2**30, 100 * 2**20  # bytes
 FEW_REQUESTS_A_MINUTE = 200  # less than this, and a bot with several levels waits for its own limits
 CHILD_TIMEOUT_S = 60
-LIBRARIES = ("aiohttp", "cryptography", "pynacl", "matplotlib")
+LIBRARIES = ("aiohttp", "cryptography", "msgspec", "pynacl", "matplotlib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,15 +288,13 @@ def _without_network(keys: Keys | None, reason: str, *topics: str) -> Iterator[F
 
 
 async def _websocket_finding(factory: "BackpackAPIFactory") -> Finding:
-    import aiohttp
-
-    from hummingbot_backpack import public_api as api
+    from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 
     url = factory.venue.ws_url
     began_s = time.monotonic()
     try:
-        websocket = await api.connected(factory)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        websocket = await BackpackWebSocket.connect(url)
+    except OSError as error:
         advice = "A proxy or firewall may let https through and not websockets."
         return Finding("websocket", FAILED, f"no connection to {url}: {error or type(error).__name__}", advice)
     await websocket.disconnect()
@@ -320,9 +318,10 @@ def rate_finding(folder: Path) -> Finding:
 
     share = rate_share(folder)
     budget = int(limits.REQUESTS_PER_MINUTE * share / 100)
+    kept = int((limits.RESERVED_FOR_ORDERS + limits.RESERVED_FOR_CANCELS) * share / 100)
     seen = (
         f"{budget:,} of the venue's {limits.REQUESTS_PER_MINUTE:,} requests a minute"
-        f" (rate_limits_share_pct {share:g}), {limits.RESERVED_FOR_TRADING} kept for placing and cancelling"
+        f" (rate_limits_share_pct {share:g}), {kept} kept for placing and cancelling"
     )
     if budget < FEW_REQUESTS_A_MINUTE:
         return Finding("rate budget", NOTE, seen, "Raise rate_limits_share_pct unless other bots share the account.")

@@ -21,30 +21,30 @@ from rich.table import Column, Table
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Venue
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, Venue, create_throttler
+from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 from hummingbot.connector.exchange.backpack.errors import BackpackError
-from hummingbot.connector.exchange.backpack.sequencer import Sequencer, Step
+from hummingbot.connector.exchange.backpack.sequencer import Do, Sequencer, Step
 from hummingbot.connector.exchange.backpack.wire import (
     BookState,
     DepthSnapshot,
+    DepthUpdate,
     Market,
     MarketType,
+    PublicTrade,
     Symbol,
     depth_stream,
-    parse_depth,
-    parse_depth_snapshot,
     parse_market,
-    parse_public_trade,
     parse_readable,
     parse_ticker,
+    read_depth_snapshot,
+    read_market_frame,
     symbol_of,
     trade_stream,
 )
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.data_types import RateLimit
-from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
 OK, NOTE, FAILED = "ok", "note", "FAILED"
@@ -102,10 +102,10 @@ class Book:
             if isinstance(depth, DepthSnapshot):
                 self._sides = ({}, {})
             for side, levels in zip(self._sides, (depth.bids, depth.asks), strict=True):
-                for price, size in levels:
-                    side[float(price)] = float(size)
-                    if not float(size):
-                        del side[float(price)]
+                for level in levels:
+                    side[level.price] = level.amount
+                    if not level.amount:
+                        del side[level.price]
 
     @property
     def best(self) -> tuple[float, float] | None:
@@ -118,11 +118,10 @@ async def access(
     venue: Venue, synchronizer: TimeSynchronizer | None = None, auth: BackpackAuth | None = None
 ) -> AsyncIterator[BackpackAPIFactory]:
     """The connector's way to the venue; without ``auth`` for public calls only."""
-    limits = [*CONSTANTS.RATE_LIMITS, RateLimit(STATUS.limit_id, limit=60, time_interval=60.0)]
-    try:
-        yield BackpackAPIFactory(AsyncThrottler(limits), synchronizer or TimeSynchronizer(), venue, auth)
-    finally:
-        await ConnectionsFactory().close()
+    throttler = create_throttler()
+    throttler.add_rate_limits([RateLimit(STATUS.limit_id, limit=60, time_interval=60.0)])
+    async with BackpackAPIFactory(throttler, synchronizer or TimeSynchronizer(), venue, auth) as factory:
+        yield factory
 
 
 async def clock(factory: BackpackAPIFactory, samples: int = TIME_SAMPLES) -> ClockSeen:
@@ -219,7 +218,10 @@ def _top_of_book(best: tuple[float, float], what: str) -> tuple[str, str]:
 
 
 async def _snapshot(factory: BackpackAPIFactory, symbol: Symbol) -> DepthSnapshot:
-    return parse_depth_snapshot(await factory.request(CONSTANTS.DEPTH, params={"symbol": symbol}))
+    snapshot: DepthSnapshot = await factory.request(
+        CONSTANTS.DEPTH, params={"symbol": symbol}, read=read_depth_snapshot
+    )
+    return snapshot
 
 
 class _Listener:
@@ -235,35 +237,34 @@ class _Listener:
         self.books = {symbol: Book() for symbol in symbols}
         self.refusal = ""
 
-    async def listen(self, websocket: BackpackWSAssistant, stream: BackpackStream) -> None:
+    async def listen(self, websocket: BackpackWebSocket, stream: BackpackStream[DepthUpdate | PublicTrade]) -> None:
         """Until cancelled, refused, or the connection is lost (raises StreamLost or ConnectionError)."""
         await stream.subscribe(websocket, "check", list(self._streams))
         async with asyncio.TaskGroup() as tasks:
-            async for event in stream.events(websocket):
-                if isinstance(event, Frame):
-                    self._on_frame(event, tasks)
-                elif isinstance(event, Refused):
-                    self.refusal = f"{event.refusal.code} {event.refusal.message}"
+
+            def on_message(message: DepthUpdate | PublicTrade) -> None:
+                if isinstance(message, DepthUpdate):
+                    self._on_depth(message, tasks)
+                else:
+                    self._streams[trade_stream(message.symbol)].heard(message.time_s, self._ahead_s)
+
+            async for answer in stream.answers(websocket, on_message):
+                if isinstance(answer, Refused):
+                    self.refusal = f"{answer.refusal.code} {answer.refusal.message}"
                     return
-                else:  # read by the venue: from now on nothing is missing
-                    for symbol in self._sequencers:
-                        tasks.create_task(self._resync(symbol))
+                for symbol in self._sequencers:  # read by the venue: from now on nothing is missing
+                    tasks.create_task(self._resync(symbol))
 
     def live(self) -> bool:
         return all(sequencer.is_live for sequencer in self._sequencers.values())
 
-    def _on_frame(self, frame: Frame, tasks: asyncio.TaskGroup) -> None:
-        seen = self._streams.get(frame.stream)
-        if seen is None:
-            return
-        if frame.stream.startswith("trade."):
-            seen.heard(parse_public_trade(frame.data).time_s, self._ahead_s)
-            return
-        update = parse_depth(frame.data)
+    def _on_depth(self, update: DepthUpdate, tasks: asyncio.TaskGroup) -> None:
+        seen = self._streams[depth_stream(update.symbol)]
         seen.heard(update.time_s, self._ahead_s)
-        step = self._sequencers[update.symbol].on_update(update)
-        self.books[update.symbol].apply(step)
-        if step.resync:
+        do = self._sequencers[update.symbol].on_update(update)
+        if do is Do.APPLY:
+            self.books[update.symbol].apply(Step(updates=[update]))
+        elif do is Do.RESYNC:
             seen.gaps += 1
             tasks.create_task(self._resync(update.symbol))
 
@@ -276,29 +277,17 @@ class _Listener:
                 await asyncio.sleep(0.5)
 
 
-async def connected(factory: BackpackAPIFactory) -> BackpackWSAssistant:
-    """A websocket. Raises ClientError, OSError or TimeoutError."""
-    websocket = await factory.get_ws_assistant()
-    async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
-        await websocket.connect(
-            ws_url=factory.venue.ws_url,
-            ping_timeout=CONSTANTS.HEARTBEAT_S,
-            max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
-        )
-    return websocket
-
-
 async def _streams(
     factory: BackpackAPIFactory, symbols: Sequence[Symbol], seconds: float, ahead_s: float, streams: list[StreamSeen]
 ) -> Result:
     try:
-        websocket = await connected(factory)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        websocket = await BackpackWebSocket.connect(factory.venue.ws_url)
+    except OSError as error:
         return Result("streams", FAILED, f"no connection to {factory.venue.ws_url}: {error or type(error).__name__}")
     listener = _Listener(factory, symbols, ahead_s, streams)
     try:
         async with asyncio.timeout(seconds):
-            await listener.listen(websocket, BackpackStream("check", factory, _quiet_logger()))
+            await listener.listen(websocket, BackpackStream("check", factory, _quiet_logger(), read_market_frame))
     except TimeoutError:
         pass  # as meant
     except ExceptionGroup as group:

@@ -1,4 +1,8 @@
-"""Market data: subscribes, hands depth updates to the sequencers and does what they and the supervisor say."""
+"""Market data: subscribes, hands depth updates to the sequencers and does what they and the supervisor say.
+
+It keeps the books itself. A frame is decoded, put in sequence and applied in one go, with no queue between socket and
+book: what a book shows is never behind what has been read, and no task switch is paid for an update.
+"""
 
 import asyncio
 import random
@@ -6,14 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBook
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused, Subscribed
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
-from hummingbot.connector.exchange.backpack.errors import BackpackError, StreamLost, WireFormatError
-from hummingbot.connector.exchange.backpack.sequencer import Sequencer, Step
+from hummingbot.connector.exchange.backpack.backpack_order_book import Tally
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
+from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
+from hummingbot.connector.exchange.backpack.errors import BackpackError, StreamLost
+from hummingbot.connector.exchange.backpack.sequencer import Do, Sequencer
 from hummingbot.connector.exchange.backpack.supervision import FIRST_DELAY_S, SilenceWatch, backoff
 from hummingbot.connector.exchange.backpack.wire import (
     DepthSnapshot,
@@ -22,15 +27,14 @@ from hummingbot.connector.exchange.backpack.wire import (
     Symbol,
     TradingPair,
     depth_stream,
-    parse_depth,
-    parse_depth_snapshot,
-    parse_public_trade,
+    read_depth_snapshot,
+    read_market_frame,
     trade_stream,
 )
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.order_book import OrderBook
-from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
+from hummingbot.core.event.events import OrderBookTradeEvent
 
 if TYPE_CHECKING:
     from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 FIRST_RESYNC_DELAY_S = 0.2
 # REST may run a little ahead of the stream: a book that "moved" gets this long to show it on the stream as well.
 CATCH_UP_S = 2.0
+# So many silent markets are asked about in one period of patience: of 50 quiet pairs all at once would be 25 requests a
+# minute, for markets in which nothing happens.
+SILENCE_QUESTIONS = 15
 
 
 @dataclass
@@ -47,10 +54,13 @@ class _Feed:
 
     symbol: Symbol
     trading_pair: TradingPair
+    book: OrderBook
     silence: SilenceWatch
+    diffs: Tally = field(default_factory=Tally)
+    snapshots: Tally = field(default_factory=Tally)
+    trades: Tally = field(default_factory=Tally)
     sequencer: Sequencer = field(default_factory=Sequencer)
     live: asyncio.Event = field(default_factory=asyncio.Event)
-    snapshot_id: int = -1  # of the snapshot the live book stands on
     resync: asyncio.Task[None] | None = None
     emptying: asyncio.TimerHandle | None = None  # runs while the shown book cannot be vouched for
     refusals: Iterator[float] | None = None  # the delays of an episode of the venue refusing this pair's streams
@@ -72,21 +82,35 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._connector = connector
         self._api_factory = api_factory
         self._domain = domain
-        self._stream = BackpackStream(f"{domain} market", api_factory, self.logger())
+        self._stream: BackpackStream[DepthUpdate | PublicTrade] = BackpackStream(
+            f"{domain} market", api_factory, self.logger(), read_market_frame
+        )
         self._feeds: dict[Symbol, _Feed] = {}
-        self._websocket: BackpackWSAssistant | None = None
+        self._books: dict[str, OrderBook] = {}
+        self._websocket: BackpackWebSocket | None = None
         self._connection: asyncio.TaskGroup | None = None
-        self._order_book_create_function = BackpackOrderBook
 
     # -- what the connector asks --------------------------------------------------------------------------------------
 
     def is_live(self, trading_pair: str) -> bool:
-        """Whether every change the venue made to this book up to now is in, or on its way in, and none is missing."""
+        """Whether every change the venue has told of this book is in it, and none is missing."""
         return any(feed.live.is_set() for feed in self._feeds.values() if feed.trading_pair == trading_pair)
 
-    def snapshot_id(self, trading_pair: str) -> int:
-        """The update id that the book of a live pair has to have reached, or passed, before it may be shown."""
-        return next((feed.snapshot_id for feed in self._feeds.values() if feed.trading_pair == trading_pair), -1)
+    def book_of(self, trading_pair: str) -> OrderBook:
+        """The pair's one book, empty until it is live."""
+        if trading_pair not in self._books:
+            self._books[trading_pair] = self.order_book_create_function()
+        return self._books[trading_pair]
+
+    def applied_id(self, trading_pair: str) -> int:
+        """The venue's update id at which the book stands, -1 before its first snapshot."""
+        feed = next((feed for feed in self._feeds.values() if feed.trading_pair == trading_pair), None)
+        return -1 if feed is None else feed.sequencer.released_id
+
+    def tallies(self) -> Iterator[tuple[TradingPair, dict[str, Tally]]]:
+        """What was applied to each pair's book since it was subscribed to, by Hummingbot's words for it."""
+        for feed in self._feeds.values():
+            yield feed.trading_pair, {"diff": feed.diffs, "snapshot": feed.snapshots, "trade": feed.trades}
 
     async def wait_until_live(self, trading_pair: str) -> None:
         """Raises KeyError if the venue has no such market."""
@@ -98,9 +122,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return await self._connector.get_last_traded_prices(trading_pairs=trading_pairs)
 
     async def get_new_order_book(self, trading_pair: str) -> OrderBook:
-        """An empty book for a live pair: its snapshot is already in the tracker's queue, ahead of its updates."""
         await self.wait_until_live(trading_pair)
-        return self.order_book_create_function()
+        return self.book_of(trading_pair)
 
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
         """Add a pair on the open connection. True once its book is live; other pairs are not disturbed.
@@ -135,6 +158,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         if feed is None:
             return False
         del self._feeds[feed.symbol]
+        del self._books[trading_pair]
         feed.live.clear()
         if feed.emptying is not None:
             feed.emptying.cancel()
@@ -148,10 +172,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     # -- the connection (called in turn by listen_for_subscriptions) ---------------------------------------------------
 
-    async def _connected_websocket_assistant(self) -> BackpackWSAssistant:
+    async def _connected_websocket_assistant(self) -> BackpackWebSocket:
         return await self._stream.connect()
 
-    async def _subscribe_channels(self, ws: BackpackWSAssistant) -> None:
+    async def _subscribe_channels(self, ws: BackpackWebSocket) -> None:
         """Each pair by itself, so that a refusal can be told to be of one of them and leaves the others alone."""
         if not await self._connector.trading_pair_symbol_map():
             raise StreamLost("the venue's list of markets cannot be had")
@@ -161,30 +185,25 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             except KeyError:
                 self.logger().error("%s: Backpack has no such market. Check the configuration.", trading_pair)
         for feed in list(self._feeds.values()):
-            feed.silence.heard(time.monotonic())
+            feed.silence.heard(time.perf_counter())
             await self._stream.subscribe(ws, feed.symbol, feed.streams)
         self._websocket = ws
 
-    async def _process_websocket_messages(self, websocket_assistant: BackpackWSAssistant) -> None:
+    async def _process_websocket_messages(self, websocket_assistant: BackpackWebSocket) -> None:
         """Read until the connection is lost; everything this connection started ends with it."""
         try:
             async with asyncio.TaskGroup() as self._connection:
                 self._connection.create_task(self._watch_for_silence())
-                async for event in self._stream.events(websocket_assistant):
-                    match event:
-                        case Frame(stream=stream, data=data):
-                            try:
-                                self._on_frame(stream, data)
-                            except WireFormatError as error:
-                                self._stream.unreadable(error)
+                async for answer in self._stream.answers(websocket_assistant, self._on_message):
+                    match answer:
                         case Subscribed(name=name):
                             self._on_subscribed(name)
                         case Refused(name=name):
-                            self._on_refused(name, event)
+                            self._on_refused(name, answer)
         except BaseExceptionGroup as group:
             raise self._stream.lost(group.exceptions[0]) from None
 
-    async def _on_order_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None = None) -> None:
+    async def _on_order_stream_interruption(self, websocket_assistant: BackpackWebSocket | None = None) -> None:
         for feed in self._feeds.values():
             self._distrust(feed)
             feed.sequencer.reset()
@@ -216,37 +235,47 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         if self._websocket is not None and self._feeds.get(feed.symbol) is feed:
             await self._stream.subscribe(self._websocket, feed.symbol, feed.streams)
 
-    def _on_frame(self, stream: str, data: Any) -> None:
-        channel = stream.partition(".")[0]
-        if channel == "depth":
-            update = parse_depth(data)
-            feed = self._feeds.get(update.symbol)
-            if feed is not None:
-                feed.silence.heard(time.monotonic())
-                self._carry_out(feed, feed.sequencer.on_update(update))
-        elif channel == "trade":
-            trade = parse_public_trade(data)
-            feed = self._feeds.get(trade.symbol)
-            if feed is not None:
-                self._message_queue[self._trade_messages_queue_key].put_nowait((feed.trading_pair, trade))
-
     # -- the books -----------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, feed: _Feed, step: Step) -> None:
-        """One queue for snapshots and updates keeps their order."""
-        queue = self._message_queue[self._diff_messages_queue_key]
-        if step.snapshot is not None:
-            queue.put_nowait((feed.trading_pair, step.snapshot))
-            feed.snapshot_id = step.snapshot.last_id
-            feed.live.set()
-            if feed.emptying is not None:
-                feed.emptying.cancel()
-        for update in step.updates:
-            queue.put_nowait((feed.trading_pair, update))
-        if step.resync:
-            if feed.live.is_set():
-                self.logger().info("%s: a depth update is missing; asking for a snapshot", feed.symbol)
+    def _on_message(self, message: DepthUpdate | PublicTrade) -> None:
+        feed = self._feeds.get(message.symbol)
+        if feed is None:
+            return  # a pair that was removed
+        if isinstance(message, PublicTrade):
+            self._on_trade(feed, message)
+            return
+        now_s = time.perf_counter()
+        do = feed.sequencer.on_update(message)
+        if do is Do.APPLY:
+            _apply(feed.book, message)
+            feed.diffs.count(now_s)
+        elif do is Do.RESYNC:
+            self.logger().info("%s: a depth update is missing; asking for a snapshot", feed.symbol)
             self._resync(feed)
+
+    def _on_trade(self, feed: _Feed, trade: PublicTrade) -> None:
+        now_s = time.perf_counter()
+        feed.book.apply_trade(
+            OrderBookTradeEvent(
+                trading_pair=feed.trading_pair,
+                timestamp=trade.time_s,
+                type=TradeType.SELL if trade.buyer_is_maker else TradeType.BUY,
+                price=trade.price,
+                amount=trade.quantity,
+                trade_id=trade.trade_id,
+            )
+        )
+        feed.trades.count(now_s)
+
+    def _start_over(self, feed: _Feed, snapshot: DepthSnapshot, updates: list[DepthUpdate]) -> None:
+        now_s = time.perf_counter()
+        _replace(feed.book, snapshot)
+        feed.snapshots.count(now_s)
+        for update in updates:
+            _apply(feed.book, update)
+        feed.live.set()
+        if feed.emptying is not None:
+            feed.emptying.cancel()
 
     def _distrust(self, feed: _Feed) -> None:
         """From now on the shown book may be behind. If that lasts, it is emptied.
@@ -266,8 +295,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             feed.symbol,
             CONSTANTS.EMPTY_BOOK_AFTER_S,
         )
-        nothing = DepthSnapshot(feed.sequencer.released_id, bids=[], asks=[], time_s=time.time())
-        self._message_queue[self._diff_messages_queue_key].put_nowait((feed.trading_pair, nothing))
+        feed.book.apply_snapshot([], [], feed.sequencer.released_id)
 
     def _resync(self, feed: _Feed) -> None:
         self._distrust(feed)
@@ -280,8 +308,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             try:
                 snapshot = await self._snapshot(feed.symbol)
                 step = feed.sequencer.on_snapshot(snapshot)
+                if step.snapshot is not None:
+                    self._start_over(feed, step.snapshot, step.updates)
                 if not step.resync:
-                    self._carry_out(feed, step)
                     return
             except BackpackError as error:
                 if not told:
@@ -292,19 +321,24 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     async def _snapshot(self, symbol: Symbol, limit: str | None = None) -> DepthSnapshot:
         """Without ``limit`` the venue sends the whole book, which is what its updates speak of."""
         params = {"symbol": symbol} if limit is None else {"symbol": symbol, "limit": limit}
-        return parse_depth_snapshot(await self._api_factory.request(CONSTANTS.DEPTH, params=params))
+        return await self._api_factory.request(CONSTANTS.DEPTH, params=params, read=read_depth_snapshot)
 
     async def _watch_for_silence(self) -> None:
         """A quiet market is told from a dead feed by asking REST whether the book has moved."""
         while True:
-            now_s = time.monotonic()
+            now_s = time.perf_counter()
             live = [feed for feed in self._feeds.values() if feed.live.is_set()]
             for feed in live:
-                if feed.silence.seconds_left(now_s) <= 0:
-                    await self._ensure_nothing_was_missed(feed)
-                    feed.silence.heard(now_s)
-            nearest_s = min((feed.silence.seconds_left(now_s) for feed in live), default=1.0)
-            await asyncio.sleep(min(max(nearest_s, 0.05), 1.0))
+                feed.silence.heard(feed.diffs.last_s)
+            due = [feed for feed in live if feed.silence.seconds_left(now_s) <= 0]
+            if due:
+                feed = min(due, key=lambda feed: feed.silence.turn)
+                await self._ensure_nothing_was_missed(feed)
+                feed.silence.asked(now_s)
+                await asyncio.sleep(feed.silence.limit_s / SILENCE_QUESTIONS)
+            else:
+                nearest_s = min((feed.silence.seconds_left(now_s) for feed in live), default=1.0)
+                await asyncio.sleep(min(max(nearest_s, 0.05), 1.0))
 
     async def _ensure_nothing_was_missed(self, feed: _Feed) -> None:
         silence = f"{feed.symbol}: no depth update for {feed.silence.limit_s:.0f} s"
@@ -320,45 +354,28 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     async def _feed_of(self, trading_pair: str) -> _Feed:
         symbol = Symbol(await self._connector.exchange_symbol_associated_to_pair(trading_pair=trading_pair))
         if symbol not in self._feeds:
-            silence = SilenceWatch(CONSTANTS.STALE_AFTER_S, time.monotonic())
-            self._feeds[symbol] = _Feed(symbol, TradingPair(trading_pair), silence)
+            self._feeds[symbol] = _Feed(
+                symbol,
+                TradingPair(trading_pair),
+                self.book_of(trading_pair),
+                SilenceWatch(CONSTANTS.STALE_AFTER_S, time.perf_counter()),
+            )
         return self._feeds[symbol]
 
-    # -- messages for the tracker --------------------------------------------------------------------------------------
 
-    async def _parse_order_book_diff_message(
-        self,
-        raw_message: tuple[TradingPair, DepthSnapshot | DepthUpdate],
-        message_queue: asyncio.Queue[OrderBookMessage],
-    ) -> None:
-        trading_pair, depth = raw_message
-        is_snapshot = isinstance(depth, DepthSnapshot)
-        message_queue.put_nowait(
-            OrderBookMessage(
-                OrderBookMessageType.SNAPSHOT if is_snapshot else OrderBookMessageType.DIFF,
-                {"trading_pair": trading_pair, "update_id": depth.last_id, "bids": depth.bids, "asks": depth.asks},
-                timestamp=depth.time_s,
-            )
-        )
+# By its rows' ``update_id`` Hummingbot's book decides which side of an overlap is the newer one.
 
-    async def _parse_trade_message(
-        self, raw_message: tuple[TradingPair, PublicTrade], message_queue: asyncio.Queue[OrderBookMessage]
-    ) -> None:
-        trading_pair, trade = raw_message
-        side = TradeType.SELL if trade.buyer_is_maker else TradeType.BUY
-        message_queue.put_nowait(
-            OrderBookMessage(
-                OrderBookMessageType.TRADE,
-                {
-                    "trading_pair": trading_pair,
-                    "trade_type": float(side.value),
-                    "trade_id": trade.trade_id,
-                    "price": trade.price,
-                    "amount": trade.quantity,
-                },
-                timestamp=trade.time_s,
-            )
-        )
 
-    async def _request_order_book_snapshots(self, output: asyncio.Queue[OrderBookMessage]) -> None:
-        """The base class refreshes books every hour; a snapshot outside the sequence would tear them."""
+def _apply(book: OrderBook, update: DepthUpdate) -> None:
+    last_id = update.last_id
+    for level in update.bids:
+        level.update_id = last_id
+    for level in update.asks:
+        level.update_id = last_id
+    book.apply_diffs(update.bids, update.asks, last_id)
+
+
+def _replace(book: OrderBook, snapshot: DepthSnapshot) -> None:
+    for level in snapshot.bids + snapshot.asks:
+        level.update_id = snapshot.last_id
+    book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_id)

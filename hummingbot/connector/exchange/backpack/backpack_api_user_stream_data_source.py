@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import dataclass
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Frame, Refused, Subscribed
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream, Refused, Subscribed
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
+from hummingbot.connector.exchange.backpack.backpack_websocket import BackpackWebSocket
 from hummingbot.connector.exchange.backpack.errors import StreamLost, is_about_the_clock
+from hummingbot.connector.exchange.backpack.wire import Frame, read_private_frame
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 
 ORDERS = "account.orderUpdate"
@@ -32,7 +34,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     def __init__(self, api_factory: BackpackAPIFactory, domain: str = CONSTANTS.DEFAULT_DOMAIN):
         super().__init__()
         self._api_factory = api_factory
-        self._stream = BackpackStream(f"{domain} private", api_factory, self.logger())
+        self._stream = BackpackStream(f"{domain} private", api_factory, self.logger(), read_private_frame)
         self._refusal_told = False
 
     @property
@@ -40,36 +42,39 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         """Seconds; 0 until the venue has taken the subscription: Hummingbot then polls REST often, and is not ready."""
         return super().last_recv_time if self._stream.is_live else 0
 
-    async def _connected_websocket_assistant(self) -> BackpackWSAssistant:
+    async def _connected_websocket_assistant(self) -> BackpackWebSocket:
         return await self._stream.connect()
 
-    async def _subscribe_channels(self, websocket_assistant: BackpackWSAssistant) -> None:
+    async def _subscribe_channels(self, websocket_assistant: BackpackWebSocket) -> None:
         await self._stream.subscribe(websocket_assistant, ORDERS, [ORDERS], signed=True)
 
     async def _process_websocket_messages(
-        self, websocket_assistant: BackpackWSAssistant, queue: asyncio.Queue[object]
+        self, websocket_assistant: BackpackWebSocket, queue: asyncio.Queue[object]
     ) -> None:
+        def pass_on(frame: Frame) -> None:
+            queue.put_nowait({"stream": frame.stream, "data": frame.data})
+
         try:
-            async for event in self._stream.events(websocket_assistant):
-                match event:
-                    case Frame(stream=stream, data=data):
-                        queue.put_nowait({"stream": stream, "data": data})
+            async for answer in self._stream.answers(websocket_assistant, pass_on):
+                match answer:
                     case Subscribed(name=name) if name == ORDERS:
                         await self._stream.subscribe(websocket_assistant, BALANCES, [BALANCES], signed=True)
                     case Subscribed():
                         self._go_live(queue, with_balances=True)
                     case Refused(name=name, refusal=refusal) if name != BALANCES or refusal.code != INVALID_STREAM:
                         # Also one that came after its pong: the orders are not to be thought of as watched.
-                        await self._on_refusal(event)
+                        await self._on_refusal(answer)
                     case Refused():
-                        self.logger().warning("The venue refused %s (%s): balances are polled instead", BALANCES, event)
+                        self.logger().warning(
+                            "The venue refused %s (%s): balances are polled instead", BALANCES, answer
+                        )
                         self._go_live(queue, with_balances=False)
         except Exception as error:
             raise self._stream.lost(error) from None
         finally:
             queue.put_nowait(Interrupted())
 
-    async def _on_user_stream_interruption(self, websocket_assistant: BackpackWSAssistant | None) -> None:
+    async def _on_user_stream_interruption(self, websocket_assistant: BackpackWebSocket | None) -> None:
         self._stream.end()
         await super()._on_user_stream_interruption(websocket_assistant)
 

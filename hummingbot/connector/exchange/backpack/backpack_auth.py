@@ -2,12 +2,13 @@
 
 import base64
 import binascii
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
+from nacl.bindings import crypto_sign
 from nacl.signing import SigningKey
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
@@ -17,7 +18,6 @@ from hummingbot.core.web_assistant.connections.data_types import RESTRequest, WS
 _INSTRUCTIONS = {
     (endpoint.method, endpoint.path): endpoint.instruction for endpoint in CONSTANTS.ENDPOINTS if endpoint.is_private
 }
-
 
 COPY_AGAIN = "Copy it again from where the exchange showed it."
 
@@ -52,6 +52,12 @@ def signing_key(api_key: str, api_secret: str) -> SigningKey:
     return key
 
 
+def signer(key: SigningKey) -> Callable[[bytes], bytes]:
+    """Makes signatures of 64 bytes. Straight to libsodium: PyNaCl's objects around it are a twentieth of the time."""
+    secret = bytes(key) + bytes(key.verify_key)
+    return lambda text: crypto_sign(text, secret)[:64]
+
+
 def _decoded(text: str, what: str, sizes: tuple[int, ...]) -> bytes:
     text = text.strip()
     with suppress(binascii.Error, ValueError):
@@ -63,17 +69,24 @@ def _decoded(text: str, what: str, sizes: tuple[int, ...]) -> bytes:
     raise InvalidKeys(f"The API {what} is not base64 text of 32 bytes. {COPY_AGAIN}")
 
 
-def canonical_text(instruction: str, parameters: Mapping[str, Any], timestamp_ms: int, window_ms: int) -> str:
-    """``instruction=..&<parameters by name>&timestamp=..&window=..``; booleans in lower case, None left out."""
-    fields = [f"instruction={instruction}"]
-    fields += [f"{name}={_rendered(parameters[name])}" for name in sorted(parameters) if parameters[name] is not None]
-    return "&".join([*fields, f"timestamp={timestamp_ms}", f"window={window_ms}"])
+Parameters = Mapping[str, Any]
 
 
-def _rendered(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def canonical_text(
+    instruction: str, parameters: Parameters | list[Parameters], timestamp_ms: int, window_ms: int
+) -> str:
+    """``instruction=..&<parameters by name>&timestamp=..&window=..``; booleans in lower case, None left out. A batch
+    has the instruction and the parameters of each of its orders, one after the other."""
+    fields = []
+    for one in parameters if isinstance(parameters, list) else [parameters]:
+        fields.append(f"instruction={instruction}")
+        for name in sorted(one):
+            value = one[name]
+            if isinstance(value, bool):
+                value = "true" if value else "false"
+            if value is not None:
+                fields.append(f"{name}={value}")
+    return f"{'&'.join(fields)}&timestamp={timestamp_ms}&window={window_ms}"
 
 
 class _Hidden(str):
@@ -88,19 +101,19 @@ class BackpackAuth(AuthBase):
 
     def __init__(self, api_key: str, api_secret: str, time_provider: Clock):
         self._api_key = _Hidden(api_key.strip())
-        self._key = signing_key(api_key, api_secret) if api_key or api_secret else None
+        self._sign = signer(signing_key(api_key, api_secret)) if api_key or api_secret else None
         self._clock = time_provider
 
     def __repr__(self) -> str:
-        return f"BackpackAuth({'with' if self._key else 'without'} keys)"
+        return f"BackpackAuth({'with' if self._sign else 'without'} keys)"
 
     async def rest_authenticate(self, request: RESTRequest) -> RESTRequest:
         path = urlsplit(request.url).path
-        parameters = json.loads(request.data) if request.data else dict(request.params or {})
-        timestamp_ms, signature = self._signed(_INSTRUCTIONS[(request.method, path)], parameters)
+        parameters = msgspec.json.decode(request.data) if request.data else request.params or {}
+        timestamp_ms, signature = self._signed(_INSTRUCTIONS[request.method, path], parameters)
         request.headers = {
             **(request.headers or {}),
-            "X-Timestamp": str(timestamp_ms),
+            "X-Timestamp": timestamp_ms,
             "X-Window": str(CONSTANTS.SIGNATURE_WINDOW_MS),
             "X-API-Key": self._api_key,
             "X-Signature": signature,
@@ -111,12 +124,13 @@ class BackpackAuth(AuthBase):
         assert isinstance(request, WSJSONRequest)
         timestamp_ms, signature = self._signed(CONSTANTS.SUBSCRIBE_INSTRUCTION, {})
         window = str(CONSTANTS.SIGNATURE_WINDOW_MS)
-        request.payload = {**request.payload, "signature": [self._api_key, signature, str(timestamp_ms), window]}
+        request.payload = {**request.payload, "signature": [self._api_key, signature, timestamp_ms, window]}
         return request
 
-    def _signed(self, instruction: str, parameters: Mapping[str, Any]) -> tuple[int, str]:
-        if self._key is None:
+    def _signed(self, instruction: str, parameters: Parameters | list[Parameters]) -> tuple[str, str]:
+        """The time in milliseconds, and the signature."""
+        if self._sign is None:
             raise InvalidKeys("This needs an API key and secret: enter them with `connect`.")
         timestamp_ms = int(self._clock.time() * 1e3)
         text = canonical_text(instruction, parameters, timestamp_ms, CONSTANTS.SIGNATURE_WINDOW_MS)
-        return timestamp_ms, _Hidden(base64.b64encode(self._key.sign(text.encode()).signature).decode())
+        return str(timestamp_ms), _Hidden(base64.b64encode(self._sign(text.encode())).decode())

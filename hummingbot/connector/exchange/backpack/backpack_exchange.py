@@ -34,9 +34,12 @@ from hummingbot.connector.exchange.backpack.backpack_api_user_stream_data_source
     Resumed,
 )
 from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
+from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_demo import BadDemoSettings, DemoConfigMap, DemoExchange
 from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker
+from hummingbot.connector.exchange.backpack.backpack_order_tracker import BackpackOrderTracker
+from hummingbot.connector.exchange.backpack.backpack_placing import BackpackPlacing
 from hummingbot.connector.exchange.backpack.backpack_records import BackpackRecords, Records
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
@@ -143,7 +146,7 @@ class BackpackExchange(ExchangePyBase):
         self._lending: set[str] = set()  # assets that were ever seen lent
         self._balance_heard_s: dict[str, float] = {}
         self._foreign_client_ids: set[int] = set()  # of open orders on the account that are not this bot's
-        self._account_is_shared = False
+        self._shared_markets: set[wire.Symbol] = set()  # in which somebody else was seen to have orders
         self._doubts: dict[str, _Doubt] = {}  # by client order id
         self._orders_reconciled = False
         self._interruptions = 0
@@ -156,7 +159,9 @@ class BackpackExchange(ExchangePyBase):
         self._next_balance_check_s = 0.0
         self._balances_asked_s = -math.inf
         self._next_clock_check_s = 0.0
+        self._venue_clock = VenueClock()
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._placing = BackpackPlacing(self._web_assistants_factory)
         self._records = BackpackRecords(self._web_assistants_factory, self._time_synchronizer.time)
         self._set_order_book_tracker(
             BackpackOrderBookTracker(
@@ -177,7 +182,7 @@ class BackpackExchange(ExchangePyBase):
 
     @property
     def authenticator(self) -> BackpackAuth:
-        return BackpackAuth(self._api_key, self._api_secret, time_provider=self._time_synchronizer)
+        return BackpackAuth(self._api_key, self._api_secret, time_provider=self._venue_clock)
 
     @property
     def rate_limits_rules(self) -> list[RateLimit]:
@@ -227,9 +232,7 @@ class BackpackExchange(ExchangePyBase):
         }
 
     def _is_book_current(self, trading_pair: str) -> bool:
-        book = self.order_book_tracker.order_books.get(trading_pair)
-        source = self._orderbook_ds
-        return book is not None and source.is_live(trading_pair) and book.applied_id >= source.snapshot_id(trading_pair)
+        return trading_pair in self.order_book_tracker.order_books and self._orderbook_ds.is_live(trading_pair)
 
     def _is_user_stream_initialized(self) -> bool:
         return not self.is_trading_required or (super()._is_user_stream_initialized() and self._orders_reconciled)
@@ -237,6 +240,9 @@ class BackpackExchange(ExchangePyBase):
     # -- how it is put together (called by the base class's constructor) ----------------------------------------------
 
     def _create_web_assistants_factory(self) -> web_utils.BackpackAPIFactory:
+        """The base class has just made a clock and a throttler of its own; ours, which cost less, take their places."""
+        self._time_synchronizer = self._venue_clock
+        self._throttler = web_utils.create_throttler(self.throttler.limits_pct * 100)
         return web_utils.build_api_factory(self._throttler, self._time_synchronizer, self._domain, self._auth)
 
     def _create_order_book_data_source(self) -> BackpackAPIOrderBookDataSource:
@@ -249,6 +255,9 @@ class BackpackExchange(ExchangePyBase):
 
     def _create_user_stream_data_source(self) -> BackpackAPIUserStreamDataSource:
         return BackpackAPIUserStreamDataSource(api_factory=self._web_assistants_factory, domain=self._domain)
+
+    def _create_order_tracker(self) -> BackpackOrderTracker:
+        return BackpackOrderTracker(connector=self)
 
     async def start_network(self) -> None:
         self._orders_reconciled = False
@@ -297,10 +306,14 @@ class BackpackExchange(ExchangePyBase):
     # -- clock and connectivity ---------------------------------------------------------------------------------------
 
     async def _make_network_check_request(self) -> None:
-        """Hummingbot asks every 10 s whether the venue can be reached: asking for the time serves two purposes."""
+        """Hummingbot asks every 10 s whether the venue can be reached. Any answer since the last time says so; else
+        asking for the time does, and serves two purposes."""
         await self._start_demo()
         if self._web_assistants_factory.is_pausing(CONSTANTS.TIME):
             return  # it can be reached, and to connect anew, as Hummingbot would, only adds to the requests
+        is_reached = self._web_assistants_factory.has_answered_within(CONSTANTS.REACHED_S)
+        if is_reached and time.monotonic() < self._next_clock_check_s:
+            return
         with suppress(RateLimited):
             await self._update_time_synchronizer_from_venue()
 
@@ -551,7 +564,7 @@ class BackpackExchange(ExchangePyBase):
         if reason:
             raise NotSent(f"{trading_pair}: {reason}. The order was not sent.")
         asked_s = time.monotonic()
-        placed = wire.parse_order(await self._request(CONSTANTS.PLACE_ORDER, body=body))
+        placed = await self._placing.place(body)
         self._expect_balance_frame(asked_s)
         return placed
 
@@ -699,7 +712,7 @@ class BackpackExchange(ExchangePyBase):
             open_orders = await self._open_orders()
         except BackpackError as error:
             self.logger().warning("Open orders cannot be listed (%s): cancelling one by one.", error)
-            open_orders = Records([], complete=False)
+            open_orders = Records(complete=False)
         single: list[InFlightOrder] = []
         requests = []
         for trading_pair in {order.trading_pair for order in orders}:
@@ -707,7 +720,7 @@ class BackpackExchange(ExchangePyBase):
             ours = [order for order in orders if order.trading_pair == trading_pair]
             there = [seen for seen in open_orders.rows if seen.symbol == symbol]
             listed = [order for order in ours if open_orders.of(order) is not None]
-            only_ours = not self._account_is_shared and open_orders.complete and len(there) == len(listed)
+            only_ours = symbol not in self._shared_markets and open_orders.complete and len(there) == len(listed)
             if only_ours and len(listed) > 1:
                 requests.append(self._cancel_market(symbol, listed))
                 ours = [order for order in ours if open_orders.of(order) is None]
@@ -720,11 +733,9 @@ class BackpackExchange(ExchangePyBase):
             asked_s = time.monotonic()
             answer = await self._request(CONSTANTS.CANCEL_ORDERS, body={"symbol": symbol})
             self._expect_balance_frame(asked_s)
-            cancelled = [] if answer is None else wire.parse_rows(answer, wire.parse_order, "cancelled orders")
+            cancelled = Records(wire.parse_rows(answer or [], wire.parse_order, "cancelled orders"))
             for order in orders:
-                await self._take_note_of_cancel(
-                    order, next((seen for seen in cancelled if is_same_order(order, seen)), None)
-                )
+                await self._take_note_of_cancel(order, cancelled.of(order))
             return set()
         except BackpackError as error:
             self.logger().warning("%s: cancelling all at once did not work (%s): cancelling one by one.", symbol, error)
@@ -767,14 +778,13 @@ class BackpackExchange(ExchangePyBase):
         self._order_tracker.process_trade_update(trade)
 
     def _tracked(self, seen: OrderEvent) -> InFlightOrder | None:
-        """Our order that a frame tells of: by client id, else by the venue's id, among all that can still be filled."""
-        tracker = self._order_tracker
+        """Our order that a frame tells of, among all that can still be filled: by the client id, which every order of
+        ours has; by the venue's, should the frame leave that out."""
+        orders = self._order_tracker.all_fillable_orders
         if seen.client_id is not None:
-            key = str(seen.client_id)
-            order = tracker.fetch_tracked_order(key) or tracker.fetch_cached_order(key) or tracker.fetch_lost_order(key)
-            if order is not None and is_same_order(order, seen):
-                return order
-        return tracker.all_fillable_orders_by_exchange_order_id.get(seen.order_id)
+            order = orders.get(str(seen.client_id))
+            return order if order is not None and is_same_order(order, seen) else None
+        return next((order for order in orders.values() if order.exchange_order_id == seen.order_id), None)
 
     # -- the private stream -------------------------------------------------------------------------------------------
 
@@ -804,11 +814,10 @@ class BackpackExchange(ExchangePyBase):
             frame = wire.parse_frame(message)
             if isinstance(frame, wire.StreamRefusal):
                 raise WireFormatError(f"unexpected refusal {frame.code} {frame.message}")
-            stream, data = frame
-            if stream == BALANCES:
-                self._on_balance(wire.parse_balance_event(data))
+            if frame.stream == BALANCES:
+                self._on_balance(wire.parse_balance_event(frame.data))
             else:
-                await self._on_order_event(wire.parse_order_event(data))
+                await self._on_order_event(wire.parse_order_event(frame.data))
 
     async def _on_order_event(self, event: OrderEvent) -> None:
         order = self._tracked(event)
@@ -825,7 +834,7 @@ class BackpackExchange(ExchangePyBase):
 
     def _note_foreign(self, event: OrderEvent) -> None:
         """Another bot's order, or one that was placed by hand: nothing of ours may be taken for it."""
-        self._account_is_shared = True
+        self._shared_markets.add(event.symbol)
         if event.client_id is not None:
             is_over = ORDER_STATES[event.status] in FINAL_STATES
             (self._foreign_client_ids.discard if is_over else self._foreign_client_ids.add)(event.client_id)
@@ -977,15 +986,15 @@ class BackpackExchange(ExchangePyBase):
             if not orders:
                 return
             open_orders = await self._open_orders()
-            closed = [order for order in orders if open_orders.of(order) is None]
-            history = await self._records.history_of(closed)
-            short = [order for order in orders if _lacks_fills(order, open_orders.of(order), history.of(order))]
-            fills = await self._records.fills_of(short)
-            for order in orders:
-                open_order, record = open_orders.of(order), history.of(order)
-                if order.is_failure and (shown := open_order or record):
-                    order.update_exchange_order_id(shown.order_id)  # a lost one has shown itself
-                verdict = reconcile(order, open_order, record, fills.rows, self._now_s())
+            history = await self._records.history_of([order for order in orders if open_orders.of(order) is None])
+            shown = [(order, open_orders.of(order), history.of(order)) for order in orders]
+            fills = await self._records.fills_of([order for order, *told in shown if _lacks_fills(order, *told)])
+            for order, open_order, record in shown:
+                seen = open_order or record
+                if order.is_failure and seen:
+                    order.update_exchange_order_id(seen.order_id)  # a lost one has shown itself
+                of_order = fills.about(order, seen.order_id if seen else None)
+                verdict = reconcile(order, open_order, record, of_order, self._now_s())
                 for trade in verdict.trade_updates:
                     await self._tell_fill(order, trade)
                 if verdict.order_update is not None:
@@ -1047,7 +1056,7 @@ class BackpackExchange(ExchangePyBase):
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
         fills = await self._records.fills_of([order])
-        return reconcile(order, None, None, fills.rows, self._now_s()).trade_updates
+        return reconcile(order, None, None, fills.about(order), self._now_s()).trade_updates
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
         """The state the venue shows; the order's own if that is no news. Raises NotFound."""

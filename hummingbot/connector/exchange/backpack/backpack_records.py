@@ -2,43 +2,48 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
-from hummingbot.connector.exchange.backpack.errors import WireFormatError
-from hummingbot.connector.exchange.backpack.orders import is_same_order
+from hummingbot.connector.exchange.backpack.orders import client_id_of, is_same_order
 from hummingbot.connector.exchange.backpack.wire import Fill, Order, parse_fill, parse_order, parse_readable
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
 Row = TypeVar("Row", Order, Fill)
 
-# Up to so many orders are asked for one by one; more are found in the records since the oldest of them.
-FEW_ORDERS = 5
 # What is not known of the venue's clock, which itself is known.
 CLOCKS_DIFFER_S = 60.0
-# Rows of the first page, which mostly is enough; any further page is as long as the venue allows.
+# Rows of one order's first page, which mostly is enough; any other page is as long as the venue allows.
 FIRST_PAGE = 100
 
 
-@dataclass
 class Records(Generic[Row]):
     """Rows of one of the venue's records; not ``complete`` if some could not be read, so that absence means nothing."""
 
-    rows: list[Row]
-    complete: bool
-    length: int = 0  # rows asked for so far, readable or not
-
-    def add(self, rows: list[Row], unreadable: list[WireFormatError]) -> None:
-        self.rows += rows
-        self.length += len(rows) + len(unreadable)
-        self.complete = self.complete and not unreadable
+    def __init__(self, rows: Iterable[Row] = (), complete: bool = True):
+        self.rows: list[Row] = []
+        self.complete = complete
+        self._by_order_id: dict[str, list[Row]] = {}
+        self._by_client_id: dict[int, list[Row]] = {}
+        for row in rows:
+            self.rows.append(row)
+            self._by_order_id.setdefault(row.order_id, []).append(row)
+            if row.client_id is not None:
+                self._by_client_id.setdefault(row.client_id, []).append(row)
 
     def of(self, order: InFlightOrder) -> Row | None:
-        return next((row for row in self.rows if is_same_order(order, row)), None)
+        return next((row for row in self.about(order) if is_same_order(order, row)), None)
+
+    def about(self, order: InFlightOrder, order_id: str | None = None) -> list[Row]:
+        """Those that may be of ``order``: they bear its client id, or the venue's id for it (or ``order_id``). It costs
+        the same however many rows there are."""
+        by_order_id = self._by_order_id.get(order_id or order.exchange_order_id or "", [])
+        client_id = client_id_of(order)
+        by_client_id = [] if client_id is None else self._by_client_id.get(client_id, [])
+        return by_order_id + [row for row in by_client_id if row not in by_order_id]
 
 
 class BackpackRecords:
@@ -57,44 +62,50 @@ class BackpackRecords:
 
     async def history_of(self, orders: Sequence[InFlightOrder]) -> Records[Order]:
         """How ``orders`` ended, among rows of others; it may lag, and may list orders that are still open."""
-        return await self._rows_of(CONSTANTS.ORDER_HISTORY, parse_order, orders)
+
+        def is_enough(records: Records[Order]) -> bool:
+            return all(records.of(order) for order in orders)
+
+        return await self._rows_of(CONSTANTS.ORDER_HISTORY, parse_order, orders, is_enough)
 
     async def fills_of(self, orders: Sequence[InFlightOrder]) -> Records[Fill]:
         """What was traded for ``orders``, among rows of others; it may lag."""
         return await self._rows_of(CONSTANTS.FILL_HISTORY, parse_fill, orders)
 
     async def _rows_of(
-        self, endpoint: Endpoint, parse: Callable[[Any], Row], orders: Sequence[InFlightOrder]
-    ) -> Records[Row]:
-        """A few orders are asked for by id, many by when they began."""
-        if len(orders) <= FEW_ORDERS and all(order.exchange_order_id for order in orders):
-            pages = [await self._pages(endpoint, parse, order_id=order.exchange_order_id) for order in orders]
-        else:
-            venue_ahead_s = self._venue_time() - time.time()
-            oldest_s = min(order.creation_timestamp for order in orders) + venue_ahead_s - CLOCKS_DIFFER_S
-            pages = [await self._pages(endpoint, parse, since_s=oldest_s)]
-        return Records([row for page in pages for row in page.rows], complete=all(page.complete for page in pages))
-
-    async def _pages(
         self,
         endpoint: Endpoint,
         parse: Callable[[Any], Row],
-        *,
-        order_id: str | None = None,
-        since_s: float = -math.inf,
+        orders: Sequence[InFlightOrder],
+        is_enough: Callable[[Records[Row]], bool] = lambda records: False,
     ) -> Records[Row]:
-        """Newest first, so that a row added meanwhile shifts the pages without hiding any."""
-        records: Records[Row] = Records([], complete=True)
+        """One order is asked for by its id; several by when the oldest of them began, so that it is one page mostly.
+
+        Newest first, so that a row added meanwhile shifts the pages without hiding any.
+        """
+        if not orders:
+            return Records()
+        params: dict[str, str] = {}
+        since_s, limit = -math.inf, FIRST_PAGE
+        if len(orders) == 1 and orders[0].exchange_order_id:
+            params = {"orderId": orders[0].exchange_order_id}
+        else:
+            venue_ahead_s = self._venue_time() - time.time()
+            since_s = min(order.creation_timestamp for order in orders) + venue_ahead_s - CLOCKS_DIFFER_S
+            limit = CONSTANTS.HISTORY_PAGE
+        read: list[Row] = []
+        complete, length = True, 0
         while True:
-            limit = CONSTANTS.HISTORY_PAGE if records.length else FIRST_PAGE
-            params = {"limit": str(limit), "offset": str(records.length)}
-            if order_id is not None:
-                params["orderId"] = order_id
-            answer = await self._api_factory.request(endpoint, params=params)
+            page = {"limit": str(limit), "offset": str(length)}
+            answer = await self._api_factory.request(endpoint, params=params | page)
             rows, unreadable = parse_readable(answer, parse, endpoint.path)
-            records.add(rows, unreadable)
-            if len(answer) < limit or (rows and _time_s(rows[-1]) < since_s):
+            read += rows
+            complete = complete and not unreadable
+            length += len(answer)
+            records = Records(read, complete)
+            if len(answer) < limit or (rows and _time_s(rows[-1]) < since_s) or is_enough(records):
                 return records
+            limit = CONSTANTS.HISTORY_PAGE
 
 
 def _time_s(row: Order | Fill) -> float:

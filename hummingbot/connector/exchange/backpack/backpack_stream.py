@@ -3,16 +3,16 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-
-import aiohttp
+from typing import Generic, TypeVar
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, BackpackWSAssistant, Pong
+from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory
+from hummingbot.connector.exchange.backpack.backpack_websocket import Arrival, BackpackWebSocket, Pong
 from hummingbot.connector.exchange.backpack.errors import StreamLost, WireFormatError
 from hummingbot.connector.exchange.backpack.supervision import StreamState, StreamSupervisor
-from hummingbot.connector.exchange.backpack.wire import Json, StreamRefusal, decode, parse_frame, subscribe, unsubscribe
+from hummingbot.connector.exchange.backpack.wire import StreamRefusal, subscribe, unsubscribe
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.logger import HummingbotLogger
 
@@ -36,63 +36,62 @@ class Refused:
         return f"{self.refusal.code} {self.refusal.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    stream: str
-    data: Json
+Message = TypeVar("Message")
 
 
-StreamEvent = Subscribed | Refused | Frame
-
-
-class BackpackStream:
-    """One connection at a time, for a data source: ``connect``, ``subscribe``, then read ``events`` until StreamLost.
+class BackpackStream(Generic[Message]):
+    """One connection at a time, for a data source: ``connect``, ``subscribe``, then read ``answers`` until StreamLost.
 
     The operator gets one line when the stream is lost (or cannot be had) and one when it is live again.
     """
 
-    def __init__(self, name: str, api_factory: BackpackAPIFactory, logger: HummingbotLogger):
+    def __init__(
+        self,
+        name: str,
+        api_factory: BackpackAPIFactory,
+        logger: HummingbotLogger,
+        read: Callable[[bytes], Message | StreamRefusal],
+    ):
+        """``read`` makes of a frame what it says; raises WireFormatError."""
         self._name = name
+        self._read = read
         self._api_factory = api_factory
         self._logger = logger
         self._supervisor = StreamSupervisor(random.random, time.monotonic())
         self._loss_told = False
         self._unreadable_told: set[str] = set()
-        self._refusal: StreamRefusal | None = None  # of the subscription whose pong is still to come
         self._pongs_to_come = 0
 
     @property
     def is_live(self) -> bool:
         return self._supervisor.state is StreamState.LIVE
 
-    async def connect(self) -> BackpackWSAssistant:
+    async def connect(self) -> BackpackWebSocket:
         """Wait as long as the backoff says, then connect; again until it works."""
         while True:
             await asyncio.sleep(self._supervisor.seconds_until_retry(time.monotonic()))
             self._supervisor.on_connecting(time.monotonic())
-            websocket = await self._api_factory.get_ws_assistant()
             try:
                 async with asyncio.timeout(CONSTANTS.CONNECT_TIMEOUT_S):
-                    await websocket.connect(
-                        ws_url=self._api_factory.venue.ws_url,
-                        ping_timeout=CONSTANTS.HEARTBEAT_S,
-                        max_msg_size=CONSTANTS.MAX_FRAME_BYTES,
-                    )
+                    websocket = await BackpackWebSocket.connect(self._api_factory.venue.ws_url)
                 self._pongs_to_come = 0
                 return websocket
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            except OSError as error:
                 (self._logger.debug if self._loss_told else self._logger.warning)(str(self.lost(error)))
 
     async def subscribe(
-        self, websocket: BackpackWSAssistant, name: str, streams: Sequence[str], *, signed: bool = False
+        self, websocket: BackpackWebSocket, name: str, streams: Sequence[str], *, signed: bool = False
     ) -> None:
-        """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the events."""
-        await websocket.send(WSJSONRequest(payload=subscribe(streams), is_auth_required=signed))
+        """Ask for ``streams``; ``Subscribed(name)`` or ``Refused(name, ..)`` follows among the answers."""
+        request = WSJSONRequest(payload=subscribe(streams))
+        if signed and self._api_factory.auth is not None:
+            request = await self._api_factory.auth.ws_authenticate(request)
+        websocket.send(request.payload)
         self._pongs_to_come += 1
         await websocket.ping(name.encode())
 
-    async def unsubscribe(self, websocket: BackpackWSAssistant, streams: Sequence[str]) -> None:
-        await websocket.send(WSJSONRequest(payload=unsubscribe(streams)))
+    async def unsubscribe(self, websocket: BackpackWebSocket, streams: Sequence[str]) -> None:
+        websocket.send(unsubscribe(streams))
 
     def live(self) -> None:
         """What the data source needs is subscribed."""
@@ -103,7 +102,7 @@ class BackpackStream:
 
     def lost(self, reason: BaseException) -> StreamLost:
         """The connection is over. The exception to raise is the operator's line: Hummingbot's loop logs its text."""
-        if not isinstance(reason, (OSError, TimeoutError, aiohttp.ClientError, aiohttp.WebSocketError)):
+        if not isinstance(reason, OSError):
             self._logger.error("%s stream: unexpected error", self._name, exc_info=reason)
         told = self._supervisor.on_lost(time.monotonic())
         self._loss_told = True
@@ -117,36 +116,50 @@ class BackpackStream:
         if self._supervisor.state is not StreamState.WAITING:
             self._supervisor.on_lost(time.monotonic())
 
-    async def events(self, websocket: BackpackWSAssistant) -> AsyncIterator[StreamEvent]:
-        """What arrives, read. An unreadable frame is told once a connection and skipped: what it carried is found out
-        by whoever keeps count (the sequencer, the reconciliation).
+    async def answers(
+        self, websocket: BackpackWebSocket, on_message: Callable[[Message], None]
+    ) -> AsyncIterator[Subscribed | Refused]:
+        """What the venue answers to subscriptions. What it sends on the streams is handed to ``on_message`` as it
+        comes, thousands of times a second. Ends with ConnectionError, or with what ``on_message`` raised.
 
-        A refusal does not say of what; but the venue answers in order, so it is of the subscription that the next pong
-        belongs to.
+        An unreadable frame is told once a connection and skipped: what it carried is found out by whoever keeps count
+        (the sequencer, the reconciliation). A refusal does not say of what; but the venue answers in order, so it is of
+        the subscription that the next pong belongs to.
         """
-        self._refusal = None
-        async for response in websocket.iter_messages():
-            if isinstance(response.data, Pong):
-                name = response.data.payload.decode(errors="replace")
-                refusal: StreamRefusal | None = self._refusal
-                self._refusal = None
-                self._pongs_to_come -= 1
-                yield Subscribed(name) if refusal is None else Refused(name, refusal)
-                continue
-            try:
-                frame = parse_frame(decode(response.data, f"{self._name} frame"))
-            except WireFormatError as error:
-                self.unreadable(error)
-                continue
-            if isinstance(frame, StreamRefusal) and self._pongs_to_come:
-                self._refusal = frame
-            elif isinstance(frame, StreamRefusal):
-                yield Refused("", frame)
-            else:
-                yield Frame(*frame)
-        raise StreamLost("closed by this side")
+        answers: asyncio.Queue[Subscribed | Refused | Exception] = asyncio.Queue()
+        refusal: StreamRefusal | None = None
 
-    def unreadable(self, error: WireFormatError) -> None:
+        def on_arrival(arrival: Arrival) -> None:
+            nonlocal refusal
+            try:
+                if isinstance(arrival, bytes):
+                    message = self._read(arrival)
+                    if not isinstance(message, StreamRefusal):
+                        on_message(message)
+                    elif self._pongs_to_come:
+                        refusal = message
+                    else:
+                        answers.put_nowait(Refused("", message))
+                elif isinstance(arrival, Pong):
+                    name = arrival.payload.decode(errors="replace")
+                    self._pongs_to_come -= 1
+                    answers.put_nowait(Subscribed(name) if refusal is None else Refused(name, refusal))
+                    refusal = None
+                else:
+                    answers.put_nowait(arrival)
+            except WireFormatError as error:
+                self._skip(error)
+            except Exception as error:
+                answers.put_nowait(error)
+
+        websocket.listen(on_arrival)
+        while True:
+            answer = await answers.get()
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+    def _skip(self, error: WireFormatError) -> None:
         if str(error) not in self._unreadable_told and len(self._unreadable_told) < 10:
             self._unreadable_told.add(str(error))
             self._logger.error("%s stream: a frame was skipped: %s", self._name, error)

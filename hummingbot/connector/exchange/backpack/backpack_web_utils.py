@@ -1,46 +1,42 @@
 """One way to the venue: where it is, how a request is sent, and what its answer or silence means."""
 
 import asyncio
-import json
-import random
+import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from os import environ
 from typing import Any
 
 import aiohttp
-from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
+import msgspec
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
+from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
+from hummingbot.connector.exchange.backpack.backpack_connections import BackpackConnectionsFactory
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
+from hummingbot.connector.exchange.backpack.backpack_throttler import BackpackThrottler
 from hummingbot.connector.exchange.backpack.errors import (
+    BackpackError,
     ClockSkew,
     NotSent,
     OutcomeUnknown,
     RateLimited,
-    StreamLost,
     WireFormatError,
     error_of,
 )
-from hummingbot.connector.exchange.backpack.supervision import backoff
 from hummingbot.connector.exchange.backpack.wire import decode
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import (
     RESTMethod,
     RESTRequest,
     RESTResponse,
-    WSRequest,
-    WSResponse,
 )
 from hummingbot.core.web_assistant.connections.rest_connection import RESTConnection
-from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.rest_assistant import RESTAssistant
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
-from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 # Calls that may be sent again after a 429: repeating them changes nothing.
 _REPEATABLE = frozenset({RESTMethod.GET, RESTMethod.DELETE})
@@ -77,48 +73,30 @@ def public_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> st
 private_rest_url = public_rest_url
 
 
-def create_throttler() -> AsyncThrottler:
-    return AsyncThrottler(CONSTANTS.RATE_LIMITS)
+def create_throttler(share_pct: Decimal = Decimal(100)) -> BackpackThrottler:
+    """``share_pct``: how much of the account's limits is for this bot."""
+    return BackpackThrottler(CONSTANTS.RATE_LIMITS, limits_share_percentage=share_pct)
 
 
 async def get_current_server_time(
-    throttler: AsyncThrottler | None = None, domain: str = CONSTANTS.DEFAULT_DOMAIN
+    throttler: BackpackThrottler | None = None, domain: str = CONSTANTS.DEFAULT_DOMAIN
 ) -> float:
     """The venue's clock in milliseconds."""
     return await build_api_factory(throttler, domain=domain).server_time_ms()
 
 
 def build_api_factory(
-    throttler: AsyncThrottler | None = None,
+    throttler: BackpackThrottler | None = None,
     time_synchronizer: TimeSynchronizer | None = None,
     domain: str = CONSTANTS.DEFAULT_DOMAIN,
     auth: AuthBase | None = None,
 ) -> "BackpackAPIFactory":
     return BackpackAPIFactory(
-        throttler or create_throttler(), time_synchronizer or TimeSynchronizer(), venue_of(domain), auth
+        throttler or create_throttler(), time_synchronizer or VenueClock(), venue_of(domain), auth
     )
 
 
-class _Pause:
-    """How long one class of calls keeps still after a 429; longer each time until a call gets through."""
-
-    def __init__(self) -> None:
-        self._delays: Iterator[float] | None = None
-        self._until_s = 0.0
-
-    def extend(self) -> None:
-        """Calls that were under way together are one offence."""
-        if self.seconds_left:
-            return
-        self._delays = self._delays or backoff(random.random)
-        self._until_s = time.monotonic() + next(self._delays)
-
-    def end(self) -> None:
-        self._delays = None
-
-    @property
-    def seconds_left(self) -> float:
-        return max(0.0, self._until_s - time.monotonic())
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class BackpackAPIFactory(WebAssistantsFactory):
@@ -126,39 +104,40 @@ class BackpackAPIFactory(WebAssistantsFactory):
 
     def __init__(
         self,
-        throttler: AsyncThrottler,
+        throttler: BackpackThrottler,
         time_synchronizer: TimeSynchronizer,
         venue: Venue,
         auth: AuthBase | None = None,
     ):
-        super().__init__(throttler=throttler, auth=auth)
+        super().__init__(throttler=throttler, auth=auth, connections_factory=BackpackConnectionsFactory())
         self.venue = venue
         self._time_synchronizer = time_synchronizer
-        self._pauses: dict[str, _Pause] = {}
+        self._answered_s = -math.inf
 
     async def get_rest_assistant(self) -> RESTAssistant:
-        stock = await self._connections_factory.get_rest_connection()
-        return RESTAssistant(BackpackRESTConnection(stock._client_session), self._throttler, auth=self._auth)
-
-    async def get_ws_assistant(self) -> "BackpackWSAssistant":
-        stock = await self._connections_factory.get_ws_connection()
-        return BackpackWSAssistant(BackpackWSConnection(stock._client_session), auth=self._auth)
+        session = await self._connections_factory.session()
+        return RESTAssistant(BackpackRESTConnection(session), self._throttler, auth=self._auth)
 
     async def request(
-        self, endpoint: Endpoint, params: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        read: Callable[[bytes, str], Any] = decode,
     ) -> Any:
-        """Send one call and return its answer as JSON, None if it has no body.
+        """Send one call and return its answer, None if it has no body; ``read`` makes it of the text and the call's
+        name: by default JSON as it is.
 
         Raises what ``errors`` lists: NotSent, OutcomeUnknown, RateLimited, Rejected, NotFound, WireFormatError; a
         ClockSkew only if it comes again after the clock was corrected.
         """
-        if endpoint.is_private:
+        if endpoint.is_private and not self._time_synchronizer._time_offset_ms:
             await self._time_synchronizer.update_server_time_if_not_initialized(self.server_time_ms())
         tries = 0
         clock_corrected = False
         while True:
             try:
-                return await self._request_once(endpoint, params, body)
+                return await self._request_once(endpoint, params, body, read)
             except ClockSkew:
                 if clock_corrected:
                     raise
@@ -171,8 +150,11 @@ class BackpackAPIFactory(WebAssistantsFactory):
 
     def is_pausing(self, endpoint: Endpoint) -> bool:
         """Whether calls of this class wait because the venue, which does answer, has had too many."""
-        pause = self._pauses.get(endpoint.pool)
-        return pause is not None and pause.seconds_left > 0
+        return self._throttler.paused_s(endpoint.pool) > 0
+
+    def has_answered_within(self, seconds: float) -> bool:
+        """Whether the venue has, and has not failed to since."""
+        return time.monotonic() - self._answered_s < seconds
 
     async def correct_clock(self) -> None:
         """Forget what was known of the venue's clock and ask it anew."""
@@ -180,52 +162,91 @@ class BackpackAPIFactory(WebAssistantsFactory):
         await self._time_synchronizer.update_server_time_offset_with_time_provider(self.server_time_ms())
 
     async def server_time_ms(self) -> float:
-        answer = await self._request_once(CONSTANTS.TIME, None, None)
+        answer = await self._request_once(CONSTANTS.TIME)
         if isinstance(answer, bool) or not isinstance(answer, int):
             raise WireFormatError(f"server time: expected milliseconds, was {type(answer).__name__}")
         return float(answer)
 
     async def _request_once(
-        self, endpoint: Endpoint, params: Mapping[str, str] | None, body: Mapping[str, Any] | None
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        read: Callable[[bytes, str], Any] = decode,
     ) -> Any:
-        name = endpoint.limit_id
-        pause = self._pauses.setdefault(endpoint.pool, _Pause())
-        if endpoint is CONSTANTS.PLACE_ORDER and pause.seconds_left:
-            # An order that waited would go out at a price that was right a minute ago.
-            raise NotSent(f"{name}: the venue's rate limit was hit, no orders for another {pause.seconds_left:.0f} s")
-        await asyncio.sleep(pause.seconds_left)
+        name, is_order = endpoint.limit_id, endpoint.pool == CONSTANTS.ORDERS
+        if paused_s := self._throttler.paused_s(endpoint.pool):
+            if is_order:  # one that waited would go out at a price that was right a minute ago
+                raise NotSent(f"{name}: the venue's rate limit was hit, no orders for another {paused_s:.0f} s")
+            await asyncio.sleep(paused_s)
+        session = await self._connections_factory.session()
+        slot = self._connections_factory.slots[endpoint.pool]
+        if slot.locked() or not self._throttler.admit(name):
+            try:
+                async with asyncio.timeout(CONSTANTS.LONGEST_WAIT_OF_AN_ORDER_S if is_order else None):
+                    await self._throttler.acquire(name)
+                    await slot.acquire()
+            except TimeoutError:
+                waited_s = CONSTANTS.LONGEST_WAIT_OF_AN_ORDER_S
+                raise NotSent(f"{name}: it waited {waited_s:.0f} s for its turn, its price is old by now") from None
+        else:
+            await slot.acquire()  # is free
+        try:
+            status, answer = await self._answer(session, endpoint, params, body)
+        except BackpackError:
+            self._answered_s = -math.inf
+            raise
+        finally:
+            slot.release()
+        refusal = error_of(status, answer.decode(errors="replace"), name) if status >= 300 else None
+        if isinstance(refusal, RateLimited):
+            self._throttler.refused(endpoint.pool)
+        elif isinstance(refusal, OutcomeUnknown):
+            self._answered_s = -math.inf
+            raise refusal
+        else:
+            self._throttler.answered(endpoint.pool)
+        self._answered_s = time.monotonic()
+        if refusal is not None:
+            raise refusal
+        return read(answer, name) if answer else None
+
+    async def _answer(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, params: Mapping[str, str] | None, body: Body | None
+    ) -> tuple[int, bytes]:
+        """Sign, send and read; the very bytes that are signed are sent."""
         request = RESTRequest(
             method=endpoint.method,
             url=self.venue.rest_url + endpoint.path,
             params=params,
-            data=None if body is None else json.dumps(body),
-            headers={} if body is None else {"Content-Type": "application/json; charset=utf-8"},
+            data=None if body is None else msgspec.json.encode(body),
+            headers=None if body is None else {"Content-Type": "application/json; charset=utf-8"},
             is_auth_required=endpoint.is_private,
         )
-        assistant = await self.get_rest_assistant()
-        ready_s = time.monotonic()
-        async with self._throttler.execute_task(name):
-            waited_s = time.monotonic() - ready_s
-            if endpoint is CONSTANTS.PLACE_ORDER and waited_s > CONSTANTS.LONGEST_WAIT_OF_AN_ORDER_S:
-                raise NotSent(f"{name}: it waited {waited_s:.0f} s for the rate budget, its price is old by now")
-            try:
-                async with asyncio.timeout(CONSTANTS.REQUEST_TIMEOUT_S):
-                    response = await assistant.call(request)
-                    text = await _body(response, name)
-            except TimeoutError:
-                raise OutcomeUnknown(f"{name}: no answer within {CONSTANTS.REQUEST_TIMEOUT_S:.0f} s") from None
-            except aiohttp.ClientConnectorError as error:
-                raise NotSent(f"{name}: no connection to {self.venue.rest_url} ({_reason(error)})") from None
-            except (aiohttp.ClientError, ConnectionError) as error:
-                raise OutcomeUnknown(f"{name}: the connection broke before an answer came ({_reason(error)})") from None
-        refusal = error_of(response.status, text, name)
-        if isinstance(refusal, RateLimited):
-            pause.extend()
-        elif not isinstance(refusal, OutcomeUnknown):
-            pause.end()
-        if refusal is not None:
-            raise refusal
-        return decode(text, name) if text else None
+        if self._auth is not None and endpoint.is_private:
+            request = await self._auth.rest_authenticate(request)
+        name = endpoint.limit_id
+        try:
+            async with (
+                asyncio.timeout(CONSTANTS.REQUEST_TIMEOUT_S),
+                session.request(
+                    endpoint.method.value,
+                    request.url,
+                    params=request.params,
+                    data=request.data,
+                    headers=request.headers,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                return response.status, await _body(response, name)
+        except aiohttp.ConnectionTimeoutError:
+            raise NotSent(f"{name}: no connection to {self.venue.rest_url} in time") from None
+        except TimeoutError:
+            raise OutcomeUnknown(f"{name}: no answer within {CONSTANTS.REQUEST_TIMEOUT_S:.0f} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise NotSent(f"{name}: no connection to {self.venue.rest_url} ({_reason(error)})") from None
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise OutcomeUnknown(f"{name}: the connection broke before an answer came ({_reason(error)})") from None
 
 
 def _reason(error: Exception) -> str:
@@ -234,15 +255,17 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-async def _body(response: RESTResponse, name: str) -> str:
-    """The answer's text, unless it is absurdly long."""
-    body = bytearray()
-    async for chunk in response._aiohttp_response.content.iter_chunked(2**16):
-        body += chunk
-        if len(body) > CONSTANTS.MAX_BODY_BYTES:
-            response._aiohttp_response.close()
+async def _body(response: aiohttp.ClientResponse, name: str) -> bytes:
+    """The answer's bytes, unless they are absurdly many."""
+    chunks: list[bytes] = []
+    size = 0
+    while not response.content.at_eof():
+        chunks.append(await response.content.readany())
+        size += len(chunks[-1])
+        if size > CONSTANTS.MAX_BODY_BYTES:
+            response.close()
             raise WireFormatError(f"{name}: the answer is longer than {CONSTANTS.MAX_BODY_BYTES} bytes")
-    return body.decode(errors="replace")
+    return b"".join(chunks)
 
 
 class BackpackRESTConnection(RESTConnection):
@@ -259,55 +282,3 @@ class BackpackRESTConnection(RESTConnection):
                 allow_redirects=False,
             )
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    payload: bytes
-
-
-class BackpackWSConnection(WSConnection):
-    """Hands on frames as they came (text), and the pongs that answer a ping of ours with a payload.
-
-    The venue acknowledges no subscription. It reads in order, though: the pong to a ping sent after a SUBSCRIBE tells
-    that the subscription has been read.
-    """
-
-    async def connect(self, *args: Any, **kwargs: Any) -> None:
-        """As inherited, but a redirect counts as a failure: what is signed goes to the venue and nowhere else."""
-        await super().connect(*args, **kwargs)
-        if isinstance(self._connection, ClientWebSocketResponse) and self._connection._response.history:
-            await self.disconnect()
-            raise ConnectionError("the venue points to another address, which is not followed")
-
-    async def disconnect(self) -> None:
-        """Say good-bye, and do not wait for long for the other end to say so too: it may be dead."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CONSTANTS.CLOSE_TIMEOUT_S):
-                await super().disconnect()
-        self._connection = None
-        self._connected = False
-
-    async def ping(self, payload: bytes = b"") -> None:
-        if self._connection is None:
-            raise ConnectionError("not connected")
-        await self._connection.ping(payload)
-
-    async def _check_msg_pong_type(self, msg: WSMessage | None) -> WSMessage | None:
-        if msg is not None and msg.type is WSMsgType.PONG and msg.data:
-            return msg
-        return await super()._check_msg_pong_type(msg)
-
-    @staticmethod
-    def _build_resp(msg: WSMessage) -> WSResponse:
-        return WSResponse(Pong(bytes(msg.data)) if msg.type is WSMsgType.PONG else msg.data)
-
-
-class BackpackWSAssistant(WSAssistant):
-    async def send(self, request: WSRequest) -> None:
-        if not self._connection.connected:
-            raise StreamLost("the connection is closed")  # the inherited RuntimeError would pass for a bug
-        await super().send(request)
-
-    async def ping(self, payload: bytes = b"") -> None:
-        await self._connection.ping(payload)

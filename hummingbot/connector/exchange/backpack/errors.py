@@ -84,17 +84,26 @@ def error_of(status: int, body: str, request: str) -> BackpackError | None:
     if status < 300:
         return None
     code, text = _code_and_text(body)
-    told = f"{request} answered {status}: {_shortened(code, text)}"
-    if status == 429 or code == "TOO_MANY_REQUESTS":
-        return RateLimited(told)
+    told = f"{request} answered {status}"
+    if status == 429:
+        return RateLimited(f"{told}: {_shortened(code, text)}")
     is_from_the_venue = 400 <= status < 500 and status not in _UNKNOWN_OUTCOME_STATUSES and not _is_html(text)
-    if not is_from_the_venue or code in _UNKNOWN_OUTCOME_CODES:
-        return OutcomeUnknown(told)
+    if not is_from_the_venue and code != "TOO_MANY_REQUESTS":
+        return OutcomeUnknown(f"{told}: {_shortened(code, text)}")
+    return refusal_of(code, text, told)
+
+
+def refusal_of(code: str, text: str, told: str) -> BackpackError:
+    """What the venue's own ``code`` and ``text`` mean; ``told`` says for the message in which answer they came."""
+    if code == "TOO_MANY_REQUESTS":
+        return RateLimited(f"{told}: {_shortened(code, text)}")
+    if code in _UNKNOWN_OUTCOME_CODES:
+        return OutcomeUnknown(f"{told}: {_shortened(code, text)}")
     if code == "RESOURCE_NOT_FOUND" or _NOT_FOUND_TEXT.search(text):
         return NotFound(code, text)
     if is_about_the_clock(text):
         return ClockSkew(code, text)
-    return Rejected(code, text or f"{request} answered {status} without a reason")
+    return Rejected(code, text or f"{told} without a reason")
 
 
 def is_about_the_clock(text: str) -> bool:

@@ -8,7 +8,7 @@ The rules that keep the books straight live here, as functions of their argument
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
 
+from .errors import BackpackError, OutcomeUnknown
 from .wire import MAX_CLIENT_ID, BookState, Fill, Market, Order, OrderEvent, OrderStatus, OrderType, symbol_of
 
 ORDER_STATES = {
@@ -180,6 +181,24 @@ def reconcile(
         return Verdict(trades, None, found=bool(ours), complete=True)
     state = order_update(shown, order, executed, now_s)
     return Verdict(trades, state, found=True, complete=executed >= shown.executed_quantity and not behind)
+
+
+def each_placed(
+    client_ids: Sequence[int], told: Sequence[Order | BackpackError]
+) -> Sequence[Order | BackpackError]:
+    """What became of each order of a batch, in the order of ``client_ids``.
+
+    An order that was accepted says which it is, a refusal does not: those are in the order sent. Where their number
+    does not fit, nothing is known of the orders that are left.
+    """
+    accepted = {row.client_id: row for row in told if isinstance(row, Order) and row.client_id is not None}
+    unnamed = [row for row in told if not isinstance(row, Order) or row.client_id is None]
+    left = [client_id for client_id in client_ids if client_id not in accepted]
+    if len(left) != len(unnamed):
+        doubt = OutcomeUnknown(f"{len(client_ids)} orders were sent, the answer does not tell of {len(left)} of them")
+        unnamed = [doubt] * len(left)
+    outcomes = accepted | dict(zip(left, unnamed, strict=True))
+    return [outcomes[client_id] for client_id in client_ids]
 
 
 def refusal(market: Market, order: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ Source: api-doc/NOTES.md, "Depth".
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from .wire import DepthSnapshot, DepthUpdate
 
@@ -25,16 +26,21 @@ MAX_WAITING_UPDATES = 10_000
 MAX_OLDER_SNAPSHOTS = 5
 
 
+class Do(Enum):
+    """What to do with an update: ``APPLY`` it, ``NOTHING``, or ask for a snapshot (``RESYNC``)."""
+
+    APPLY = auto()
+    NOTHING = auto()
+    RESYNC = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do now: apply ``snapshot`` (if any), then ``updates``; ``resync`` asks for a snapshot (another one)."""
+    """What to do with a snapshot: apply it (if it is here), then ``updates``; ``resync`` asks for another one."""
 
     snapshot: DepthSnapshot | None = None
     updates: list[DepthUpdate] = field(default_factory=list)
     resync: bool = False
-
-
-_NOTHING = Step()
 
 
 class Sequencer:
@@ -59,22 +65,22 @@ class Sequencer:
         self._waiting.clear()
         self._older_snapshots = 0
 
-    def on_update(self, update: DepthUpdate) -> Step:
+    def on_update(self, update: DepthUpdate) -> Do:
         if self._last_id is None:
             self._waiting.append(update)
-            return _NOTHING
+            return Do.NOTHING
         if update.last_id <= self._last_id:
-            return _NOTHING
+            return Do.NOTHING
         if update.first_id <= self._last_id + 1:
             self._last_id = self._released_id = update.last_id
-            return Step(updates=[update])
+            return Do.APPLY
         self.reset()
         self._waiting.append(update)
-        return Step(resync=True)
+        return Do.RESYNC
 
     def on_snapshot(self, snapshot: DepthSnapshot) -> Step:
         if self._last_id is not None:
-            return _NOTHING  # asked for during a hole that another snapshot has already closed
+            return Step()  # asked for during a hole that another snapshot has already closed
         newer = []
         last_id = snapshot.last_id
         for update in self._waiting:

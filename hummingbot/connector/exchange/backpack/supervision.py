@@ -96,9 +96,22 @@ class SilenceWatch:
     def __init__(self, limit_s: float, now_s: float) -> None:
         self.limit_s = limit_s
         self._last_s = now_s
+        self._asked = 0  # in this silence
 
-    def heard(self, now_s: float) -> None:
+    def heard(self, at_s: float) -> None:
+        """What was heard before the last question is old news."""
+        if at_s > self._last_s:
+            self._last_s = at_s
+            self._asked = 0
+
+    def asked(self, now_s: float) -> None:
         self._last_s = now_s
+        self._asked += 1
 
     def seconds_left(self, now_s: float) -> float:
         return self._last_s + self.limit_s - now_s
+
+    @property
+    def turn(self) -> tuple[int, float]:
+        """Of several that are due the least goes first: a new silence says more than one that was found harmless."""
+        return self._asked, self._last_s

@@ -1,26 +1,33 @@
 """Backpack's words: what it sends, read into typed values, and what it is sent.
 
-Numbers with a meaning become ``Decimal`` (money) or stay text (book levels, which are applied by number later); times
+Numbers become ``Decimal`` where they are money, ``float`` in market data (Hummingbot's book takes nothing else); times
 become seconds here and nowhere else. Whatever cannot be read raises ``WireFormatError`` naming the field; a value that
 only describes (why an order expired) may be unknown, a value that decides (an order's status) may not.
+
+Market data, which comes by the thousand a second, is decoded straight into its types, checks included (msgspec); what
+comes seldom goes through a dictionary, which Hummingbot's acceptance suite needs anyhow.
 
 Sources: api-doc/openapi.yaml for REST, api-doc/asyncapi.yaml for the websocket, api-doc/NOTES.md for the rest.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any, NewType, TypeVar
+from typing import Annotated, Any, NewType, TypeVar
 
-from .errors import WireFormatError
+import msgspec
+
+from .errors import BackpackError, WireFormatError, refusal_of
 
 Symbol = NewType("Symbol", str)  # "SOL_USDC", Backpack
 TradingPair = NewType("TradingPair", str)  # "SOL-USDC", Hummingbot
-Level = tuple[str, str]  # price, size: absolute, size zero deletes
 Json = Mapping[str, Any]
+
+# Not the venue's beyond these: no infinity, and no id that Hummingbot's book (64 bits) cannot count.
+Price = Annotated[float, msgspec.Meta(gt=0, lt=1e40)]
+Size = Annotated[float, msgspec.Meta(ge=0, lt=1e40)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 MAX_CLIENT_ID = 2**32 - 1
 
@@ -87,8 +94,7 @@ class MarketType(StrEnum):
 # -- messages ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(msgspec.Struct, frozen=True):
     symbol: Symbol
     base: str
     quote: str
@@ -103,42 +109,72 @@ class Market:
     max_quantity: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class DepthSnapshot:
-    last_id: int
+class Level(msgspec.Struct, array_like=True, gc=False):
+    """A price and how much stands there: absolute, zero deletes. On the wire a list of two texts.
+
+    Hummingbot's book reads its rows by these names; ``update_id`` is not on the wire, whoever applies a row sets it.
+    """
+
+    price: Price
+    amount: Size
+    update_id: Any = 0
+
+
+class DepthSnapshot(msgspec.Struct, gc=False, rename={"last_id": "lastUpdateId"}):
+    """``GET /api/v1/depth``: both sides ascend by price; ``lastUpdateId`` is text here."""
+
+    last_id: Count
     bids: list[Level]
     asks: list[Level]
-    time_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class DepthUpdate:
-    symbol: Symbol
-    first_id: int
-    last_id: int
-    bids: list[Level]
+class DepthUpdate(
+    msgspec.Struct,
+    gc=False,
+    rename={"time_us": "T", "first_id": "U", "asks": "a", "bids": "b", "symbol": "s", "last_id": "u"},
+):
+    """``depth.<symbol>``: ids are numbers here, sizes are padded with zeros, an empty side is an empty list.
+
+    The fields are in the order of the wire, in which they are found fastest.
+    """
+
+    time_us: Count
+    first_id: Count
     asks: list[Level]
-    time_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class PublicTrade:
+    bids: list[Level]
     symbol: Symbol
-    trade_id: int
-    price: str
-    quantity: str
+    last_id: Count
+
+    @property
+    def time_s(self) -> float:
+        return seconds(self.time_us)
+
+
+class PublicTrade(
+    msgspec.Struct,
+    gc=False,
+    rename={"symbol": "s", "trade_id": "t", "price": "p", "quantity": "q", "buyer_is_maker": "m", "time_us": "T"},
+):
+    """``trade.<symbol>``: ``m`` true means that the buyer rested, so a seller was the aggressor."""
+
+    symbol: Symbol
+    trade_id: Count
+    price: Price
+    quantity: Size
     buyer_is_maker: bool
-    time_s: float
+    time_us: Count
+
+    @property
+    def time_s(self) -> float:
+        return seconds(self.time_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Ticker:
+class Ticker(msgspec.Struct, frozen=True):
     symbol: Symbol
     last_price: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """An order as REST tells it: the answer to placing or cancelling it, an open order, or a row of the history."""
 
     order_id: str
@@ -153,8 +189,7 @@ class Order:
     expiry_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(msgspec.Struct, frozen=True):
     """One trade of one order. ``fee`` is negative for a rebate.
 
     ``trade_id`` is None on a fill that the venue's own system made (a conversion, a liquidation).
@@ -173,8 +208,7 @@ class Fill:
     time_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvent:
+class OrderEvent(msgspec.Struct, frozen=True):
     """One frame of ``account.orderUpdate``. ``executed_quantity`` counts every fill so far, this one included."""
 
     event: OrderEventType
@@ -191,28 +225,32 @@ class OrderEvent:
     fill: Fill | None
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(msgspec.Struct, frozen=True):
     asset: str
     available: Decimal
     locked: Decimal
     staked: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFees:
+class AccountFees(msgspec.Struct, frozen=True):
     """Fractions of the traded amount: 0.0008 is 8 basis points; negative is a rebate."""
 
     spot_maker: Decimal
     spot_taker: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRefusal:
+class StreamRefusal(msgspec.Struct, frozen=True):
     """The error frame that answers a request on the websocket; it does not say which request."""
 
     code: int
-    message: str
+    message: str = ""
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One message of a stream, its inside not yet read."""
+
+    stream: str
+    data: Json
 
 
 # -- names and units --------------------------------------------------------------------------------------------------
@@ -243,7 +281,7 @@ T = TypeVar("T")
 def decode(text: str | bytes, what: str) -> Any:
     """JSON, or ``WireFormatError``; nesting too deep to be honest counts as unreadable."""
     try:
-        return json.loads(text)
+        return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         raise WireFormatError(f"{what}: not JSON ({type(error).__name__}, {len(text)} characters)") from None
 
@@ -289,15 +327,14 @@ def parse_market(raw: Any) -> Market:
     )
 
 
-def parse_depth_snapshot(raw: Any) -> DepthSnapshot:
-    """``GET /api/v1/depth``: both sides ascend by price; ``lastUpdateId`` is text here."""
-    row = _object(raw, "depth snapshot")
-    return DepthSnapshot(
-        last_id=_int(row, "lastUpdateId", "depth snapshot"),
-        bids=_levels(row, "bids", "depth snapshot"),
-        asks=_levels(row, "asks", "depth snapshot"),
-        time_s=seconds(_int(row, "timestamp", "depth snapshot")),
-    )
+_snapshots = msgspec.json.Decoder(DepthSnapshot, strict=False)  # not strict: numbers may come as text
+
+
+def read_depth_snapshot(body: bytes, what: str) -> DepthSnapshot:
+    try:
+        return _snapshots.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(what, error) from None
 
 
 def parse_ticker(raw: Any) -> Ticker:
@@ -325,6 +362,26 @@ def parse_order(raw: Any) -> Order:
         created_s=_iso_seconds(created, "order") if isinstance(created, str) else _milliseconds(created, "order"),
         expiry_reason=_optional_text(row, "expiryReason"),
     )
+
+
+def parse_placed(raw: Any) -> list[Order | BackpackError]:
+    """The answer to ``POST /api/v1/orders``: what became of each; a WireFormatError stands for what cannot be read."""
+    return parse_rows(raw, _parse_placed, "placed orders")
+
+
+def _parse_placed(raw: Any) -> Order | BackpackError:
+    try:
+        row = _object(raw, "placed order")
+        match _text(row, "operation", "placed order"):
+            case "Ok":
+                return parse_order(row)
+            case "Err":
+                code, text = _text(row, "code", "placed order"), str(row.get("message") or "")
+                return refusal_of(code, text, "one of several orders was answered")
+            case word:
+                raise WireFormatError(f"placed order: field 'operation' has the unknown value {_shown(word)}")
+    except WireFormatError as error:
+        return error
 
 
 def parse_fill(raw: Any) -> Fill:
@@ -384,37 +441,45 @@ def parse_account_fees(raw: Any) -> AccountFees:
 # -- reading the websocket --------------------------------------------------------------------------------------------
 
 
-def parse_frame(frame: Any) -> tuple[str, Json] | StreamRefusal:
-    """The envelope: ``(stream name, data)``, or the venue's refusal of something that was sent."""
+class _DepthFrame(msgspec.Struct, gc=False):
+    data: DepthUpdate
+
+
+class _OtherFrame(msgspec.Struct, gc=False):
+    data: PublicTrade | None = None
+    error: StreamRefusal | None = None
+
+
+_depth_frames = msgspec.json.Decoder(_DepthFrame, strict=False)
+_other_frames = msgspec.json.Decoder(_OtherFrame, strict=False)
+
+
+def read_market_frame(text: bytes) -> DepthUpdate | PublicTrade | StreamRefusal:
+    """The name of its stream tells what a frame is. It stands at the end, and to look for it there costs less than to
+    have the decoder look twice."""
+    try:
+        if text.rfind(b"depth.") >= 0:
+            return _depth_frames.decode(text).data
+        other = _other_frames.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable("market frame", error) from None
+    message = other.data or other.error
+    if message is None:
+        raise WireFormatError("market frame: neither 'data' nor 'error' in it")
+    return message
+
+
+def read_private_frame(text: bytes) -> Frame | StreamRefusal:
+    return parse_frame(decode(text, "frame"))
+
+
+def parse_frame(frame: Any) -> Frame | StreamRefusal:
+    """The envelope of a private frame."""
     row = _object(frame, "frame")
     if row.get("error") is not None:
         error = _object(row["error"], "error frame")
         return StreamRefusal(code=_int(error, "code", "error frame"), message=str(error.get("message", "")))
-    return _text(row, "stream", "frame"), _object(_field(row, "data", "frame"), "frame data")
-
-
-def parse_depth(data: Json) -> DepthUpdate:
-    """``depth.<symbol>``: ids are numbers here, sizes are padded with zeros, an empty side is an empty list."""
-    return DepthUpdate(
-        symbol=Symbol(_text(data, "s", "depth")),
-        first_id=_int(data, "U", "depth"),
-        last_id=_int(data, "u", "depth"),
-        bids=_levels(data, "b", "depth"),
-        asks=_levels(data, "a", "depth"),
-        time_s=seconds(_int(data, "T", "depth")),
-    )
-
-
-def parse_public_trade(data: Json) -> PublicTrade:
-    """``trade.<symbol>``: ``m`` true means that the buyer rested, so a seller was the aggressor."""
-    return PublicTrade(
-        symbol=Symbol(_text(data, "s", "trade")),
-        trade_id=_int(data, "t", "trade"),
-        price=_text(data, "p", "trade"),
-        quantity=_text(data, "q", "trade"),
-        buyer_is_maker=_bool(data, "m", "trade"),
-        time_s=seconds(_int(data, "T", "trade")),
-    )
+    return Frame(_text(row, "stream", "frame"), _object(_field(row, "data", "frame"), "frame data"))
 
 
 def parse_order_event(data: Json) -> OrderEvent:
@@ -521,14 +586,18 @@ def trade_stream(symbol: Symbol) -> str:
 # -- fields -----------------------------------------------------------------------------------------------------------
 
 E = TypeVar("E", bound=StrEnum)
-_INFINITY = float("inf")
 # Numbers beyond these are not the venue's, and calculating with them would overflow.
-_WHOLE_NUMBERS = range(-(2**63), 2**63)
-_MAGNITUDES = range(-40, 41)  # powers of ten
+_LEAST_WHOLE, _GREATEST_WHOLE = -(2**63), 2**63 - 1
+_MAGNITUDE = 40  # powers of ten
+
+
+def _unreadable(what: str, error: Exception) -> WireFormatError:
+    """``error`` is msgspec's, which names the place: ``Expected `int`, got `null` - at `$.data.U```."""
+    return WireFormatError(f"{what}: {str(error)[:200]}")
 
 
 def _object(value: Any, what: str) -> Json:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise WireFormatError(f"{what}: expected an object, was {type(value).__name__}")
     return value
 
@@ -574,7 +643,7 @@ def _id(row: Json, name: str, what: str) -> str:
 def _int(row: Json, name: str, what: str) -> int:
     value = _field(row, name, what)
     try:
-        if isinstance(value, (bool, float)) or (number := int(value)) not in _WHOLE_NUMBERS:
+        if isinstance(value, (bool, float)) or not _LEAST_WHOLE <= (number := int(value)) <= _GREATEST_WHOLE:
             raise ValueError
         return number
     except (TypeError, ValueError):
@@ -591,7 +660,7 @@ def _decimal(row: Json, name: str, what: str) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise InvalidOperation
         number = Decimal(value)
-        if not number.is_finite() or number.adjusted() not in _MAGNITUDES:
+        if not number.is_finite() or not -_MAGNITUDE <= number.adjusted() <= _MAGNITUDE:
             raise InvalidOperation
         return number
     except InvalidOperation:
@@ -611,23 +680,10 @@ def _optional_decimal(row: Json, name: str, what: str) -> Decimal | None:
 
 def _enum(kind: type[E], row: Json, name: str, what: str) -> E:
     value = _text(row, name, what)
-    try:
-        return kind(value)
-    except ValueError:
-        raise WireFormatError(f"{what}: field {name!r} has the unknown value {_shown(value)}") from None
-
-
-def _levels(row: Json, name: str, what: str) -> list[Level]:
-    levels = _field(row, name, what)
-    if not isinstance(levels, list):
-        raise WireFormatError(f"{what}: field {name!r} should be a list of levels, was {type(levels).__name__}")
-    try:
-        for price, size in levels:
-            if not (0 < float(price) < _INFINITY and 0 <= float(size) < _INFINITY):
-                raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise WireFormatError(f"{what}: field {name!r} has a level that is not a price and a size") from None
-    return levels
+    member = kind._value2member_map_.get(value)
+    if not isinstance(member, kind):
+        raise WireFormatError(f"{what}: field {name!r} has the unknown value {_shown(value)}")
+    return member
 
 
 def _iso_seconds(value: Any, what: str) -> float:
@@ -638,6 +694,6 @@ def _iso_seconds(value: Any, what: str) -> float:
 
 
 def _milliseconds(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int) or value not in _WHOLE_NUMBERS:
+    if isinstance(value, bool) or not isinstance(value, int) or not _LEAST_WHOLE <= value <= _GREATEST_WHOLE:
         raise WireFormatError(f"{what}: expected a time in milliseconds, was {_shown(value)}")
     return value / 1000

@@ -24,7 +24,7 @@ collateral                  every asset counts in full at its last price
 bookTicker                  at most one frame for all that one command did
 tickers and candles         rolling windows move by minutes; the past is bounded (``statistics.py``)
 caching                     answers are always fresh; the venue's CDN may be minutes late with markets
-rate limits                 not enforced
+rate limits                 only with ``--rate-limit`` (the fault ``request_budget``): 2000 a minute for an account
 mirrored markets            users' orders stand behind all that the venue shows (``mirrored_market.py``); no past trades
 history                     the last 100,000 orders and fills of an account, the last thousands of trades of a market
 account.positionUpdate      may be subscribed and never sends: nobody has a position here

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .access import BadSecret, public_key_of
+from .faults import RequestBudget
 from .faults.scenario import BadScenario, play, scenario_from
 from .listing import DEFAULT_MARKETS
 from .market import DEFAULT_PAIRS, MarketSource, Synthetic
@@ -87,6 +88,11 @@ def parser() -> argparse.ArgumentParser:
                         help="delay of orders that are not post-only (%(default)s)")  # fmt: skip
     parser.add_argument("--ping-interval", type=_seconds, default=60.0, metavar="SECONDS",
                         help="time between websocket pings (%(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--rate-limit", type=_requests, nargs="?", const=RequestBudget.requests, metavar="REQUESTS",
+        help="answer 429 to what an account asks beyond so many requests in any minute (without a number, Backpack's "
+        "%(const)s); without this option there is no limit",
+    )  # fmt: skip
     parser.add_argument("--scenario", metavar="FILE", type=Path,
                         help='faults by the clock: JSON {"steps": [{"at_s", "for_s"?, "fault", "parameters"?, '
                         '"match"?, "count"?, "probability"?, "seed"?}]}; the faults are at /_sim/faults')  # fmt: skip
@@ -139,6 +145,8 @@ async def _run(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise BadArgument(f"account {plan.name}: {error}") from None
 
+    if options.rate_limit is not None:
+        sim.faults.arm(RequestBudget(options.rate_limit))
     over = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
@@ -317,6 +325,12 @@ def _amount(value: Any, where: str, *, negative: bool = False) -> Decimal:
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 <= int(text) <= 65_535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, was {text!r}")
+    return int(text)
+
+
+def _requests(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"expected requests from 1 to 1000000, was {text!r}")
     return int(text)
 
 

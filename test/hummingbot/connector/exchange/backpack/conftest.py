@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from hummingbot.connector.exchange.backpack.backpack_connections import BackpackConnectionsFactory
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.logger import HummingbotLogger
@@ -21,11 +22,13 @@ def no_application(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest_asyncio.fixture
 async def fresh_connections() -> AsyncIterator[None]:
-    """Hummingbot shares one HTTP session among all connectors; it belongs to the loop of the test that opened it."""
+    """Hummingbot shares one HTTP session among all its connectors, it belongs to the loop of the test that opened it;
+    ours notices that itself, and is closed so that no connection of one test is left to the next."""
     factory = ConnectionsFactory()
     factory._shared_client = factory._ws_independent_session = None
     yield
     await factory.close()
+    await BackpackConnectionsFactory().close()
 
 
 @pytest_asyncio.fixture

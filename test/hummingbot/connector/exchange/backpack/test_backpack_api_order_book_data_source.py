@@ -38,7 +38,7 @@ def same_book(exchange: BackpackExchange, venue: SimulatedBackpack, pair: str = 
     book, symbol = exchange.order_book_tracker.order_books[pair], pair.replace("-", "_")
     return (
         is_live(exchange, pair)
-        and book.applied_id == venue.exchange.depth(symbol).last_update_id
+        and exchange._orderbook_ds.applied_id(pair) == venue.exchange.depth(symbol).last_update_id
         and shown_book(book) == venue_book(venue, symbol)
     )
 
@@ -73,10 +73,10 @@ async def test_it_follows_every_change(exchange, venue, caplog):
 async def test_a_lost_update_is_noticed_at_once_and_mended(exchange, venue):
     venue.faults.arm(faults.DropUpdate(), count=1, stream="depth.")
     move(venue)
-    before = exchange.order_book_tracker.order_books[SOL].applied_id
+    before = exchange._orderbook_ds.applied_id(SOL)
     move(venue)
     await eventually(lambda: same_book(exchange, venue))
-    assert exchange.order_book_tracker.order_books[SOL].applied_id > before
+    assert exchange._orderbook_ds.applied_id(SOL) > before
 
 
 async def test_while_a_hole_is_open_the_book_does_not_count(exchange, venue):
@@ -178,6 +178,44 @@ async def test_silence_of_a_market_that_sleeps(exchange, venue):
     assert same_book(exchange, venue)
 
 
+async def test_many_markets_that_sleep_are_asked_about_in_turn(venue, monkeypatch):
+    """All of them at every end of patience would be a request a second for 50 quiet pairs, for nothing."""
+    monkeypatch.setattr(CONSTANTS, "STALE_AFTER_S", 0.4)
+    monkeypatch.setattr(module, "SILENCE_QUESTIONS", 2)
+    asked: list[str] = []
+
+    class Count(faults.Fault):
+        name = "count"
+
+        async def request(self, call, handle):
+            if call.path == "/api/v1/depth":
+                asked.append(call.symbol)
+            return await handle()
+
+    pairs = [symbol.replace("_", "-") for symbol in venue.exchange.markets][:3]
+    exchange = connector(venue, None, *pairs)
+    exchange.order_book_tracker.start()
+    await eventually(lambda: all(is_live(exchange, pair) for pair in pairs))
+    venue.faults.arm(Count())
+    await asyncio.sleep(1.5)
+    assert 3 <= len(asked) <= 7, "one every 0.2 s from 0.4 s on"
+    assert len(set(asked[:3])) == 3, "each in its turn"
+    exchange.order_book_tracker.stop()
+
+
+async def test_hummingbots_metrics_are_kept(exchange, venue):
+    move(venue, 3)
+    place(venue.exchange, "street", "Ask", 2, 150)
+    place(venue.exchange, "crowd", "Bid", 2, 150)
+    await eventually(lambda: same_book(exchange, venue))
+    metrics = exchange.order_book_tracker.metrics
+    of_pair = metrics.per_pair_metrics[SOL]
+    assert metrics.total_diffs_processed == of_pair.diffs_processed == 5
+    assert metrics.total_snapshots_processed == of_pair.snapshots_processed == 1
+    assert metrics.total_trades_processed == of_pair.trades_processed == 1
+    assert of_pair.messages_per_minute(of_pair.last_diff_timestamp + 60)["diffs"] > 0
+
+
 async def test_a_refused_subscription_is_told_and_tried_again(venue, caplog):
     refused = venue.faults.arm(faults.SubscribeRefused(), stream="depth.SOL", count=1)
     exchange = connector(venue, None, SOL, BTC)
@@ -225,6 +263,7 @@ async def test_a_pair_is_added_while_running(exchange, venue):
 
 async def test_a_pair_is_removed_while_running(exchange, venue):
     assert await exchange.order_book_tracker.add_trading_pair(BTC)
+    await asyncio.sleep(0)
     assert await exchange.order_book_tracker.remove_trading_pair(BTC)
     assert BTC not in exchange.order_book_tracker.order_books
     await eventually(lambda: set(venue.sessions[0].subscriptions) == {"depth.SOL_USDC", "trade.SOL_USDC"})
@@ -279,12 +318,3 @@ async def test_last_prices(exchange, venue):
     place(venue.exchange, "crowd", "Bid", 1, 151)
     prices = await exchange._orderbook_ds.get_last_traded_prices([SOL])
     assert prices == {SOL: 151.0}
-
-
-async def test_no_snapshot_comes_outside_the_sequence(exchange):
-    """The base class refreshes every book once an hour."""
-    queue: asyncio.Queue = asyncio.Queue()
-    await exchange._orderbook_ds._request_order_book_snapshots(queue)
-    assert queue.empty()
-
-

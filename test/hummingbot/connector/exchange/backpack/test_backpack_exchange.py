@@ -18,7 +18,7 @@ from hummingbot.connector.exchange.backpack import backpack_constants as CONSTAN
 from hummingbot.connector.exchange.backpack import backpack_exchange as module
 from hummingbot.connector.exchange.backpack import backpack_records, wire
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
-from hummingbot.connector.exchange.backpack.errors import NotFound
+from hummingbot.connector.exchange.backpack.errors import BackpackError, NotFound
 from hummingbot.connector.exchange.backpack.simulator import SimulatedBackpack, faults
 from hummingbot.connector.exchange.backpack.simulator.model import OrderBookState
 from hummingbot.core.data_type.cancellation_result import CancellationResult
@@ -359,6 +359,85 @@ async def test_a_market_order_into_an_empty_book_fails(desk):
     assert not desk.exchange.in_flight_orders
 
 
+# -- several orders in one turn of the event loop ---------------------------------------------------------------------
+
+
+def buys(desk: Desk, *prices: str, order_type: OrderType = LIMIT, amount: str = "1") -> list[str]:
+    """Orders placed one after the other, as a strategy does within one tick."""
+    return [desk.exchange.buy(SOL, Decimal(amount), order_type, Decimal(price)) for price in prices]
+
+
+async def test_orders_of_one_turn_go_out_together(desk):
+    orders = buys(desk, "138", "139", "140")
+    await eventually(lambda: len(desk.events("BuyOrderCreated")) == 3)
+    assert (desk.calls.count(CONSTANTS.PLACE_ORDERS), desk.calls.count(CONSTANTS.PLACE_ORDER)) == (1, 0)
+    there = {str(order.client_id): order for order in desk.venue.exchange.open_orders("bot")}
+    for order_id, price in zip(orders, (138, 139, 140), strict=True):
+        assert there[order_id].price == desk.order(order_id).price == price
+        assert str(there[order_id].id) == desk.order(order_id).exchange_order_id
+
+
+async def test_no_request_carries_more_orders_than_is_known_to_work(desk, monkeypatch):
+    monkeypatch.setattr(CONSTANTS, "ORDERS_PER_REQUEST", 2)
+    orders = buys(desk, "136", "137", "138", "139", "140")
+    await eventually(lambda: desk.open_there == set(orders))
+    assert (desk.calls.count(CONSTANTS.PLACE_ORDERS), desk.calls.count(CONSTANTS.PLACE_ORDER)) == (2, 1)
+
+
+async def test_post_only_orders_do_not_wait_with_the_others(desk):
+    """The venue lets every other order wait 100 ms."""
+    takers, makers = buys(desk, "138", "139"), buys(desk, "136", "137", order_type=MAKER)
+    await eventually(lambda: desk.open_there == {*takers, *makers})
+    assert desk.calls.count(CONSTANTS.PLACE_ORDERS) == 2
+    ids = {str(order.client_id): order.id for order in desk.venue.exchange.open_orders("bot")}
+    assert max(ids[order_id] for order_id in makers) < min(ids[order_id] for order_id in takers)
+
+
+async def test_cancels_of_the_same_turn_are_first(desk):
+    resting = await desk.resting()
+    desk.calls.seen.clear()
+    buys(desk, "138", "139")
+    desk.exchange.cancel(SOL, resting)
+    await eventually(lambda: len(desk.calls.seen) >= 2)
+    assert [method for method, _ in desk.calls.seen][:2] == ["DELETE", "POST"]
+
+
+async def test_of_several_orders_each_has_its_own_fate(desk):
+    place(desk.venue.exchange, "street", "Ask", 5, 150)
+    good, crossing, also_good = buys(desk, "138", "151", "139", order_type=MAKER)
+    await eventually(lambda: desk.events("OrderFailure"))
+    await eventually(lambda: desk.open_there == {good, also_good})
+    [failure] = desk.events("OrderFailure")
+    assert failure.order_id == crossing
+    assert "Order would immediately match and take" in failure.error_message
+    await eventually(lambda: len(desk.events("BuyOrderCreated")) == 2)
+    assert desk.calls.count(CONSTANTS.PLACE_ORDERS) == 1
+
+
+async def test_several_orders_whose_answer_was_lost_are_each_found_out(desk, monkeypatch):
+    """One of them the venue has refused, which nobody heard."""
+    monkeypatch.setattr(module, "UNKNOWN_OUTCOME_GRACE_S", 0.5)
+    monkeypatch.setattr(desk.exchange, "UNSETTLED_POLL_INTERVAL", 0.2, raising=False)
+    place(desk.venue.exchange, "street", "Ask", 5, 150)
+    desk.venue.faults.arm(faults.AcceptThenDropResponse(), method="POST", path="/api/v1/orders", count=1)
+    desk.venue.faults.arm(faults.DropUpdate(), stream="account.orderUpdate", count=2)
+    good, crossing, also_good = buys(desk, "138", "151", "139", order_type=MAKER)
+    await eventually(lambda: len(desk.events("BuyOrderCreated")) == 2)
+    assert {event.order_id for event in desk.events("BuyOrderCreated")} == {good, also_good} == desk.open_there
+    await eventually(lambda: desk.events("OrderFailure"))
+    assert [event.order_id for event in desk.events("OrderFailure")] == [crossing]
+
+
+async def test_several_orders_that_are_refused_as_a_whole_are_sent_one_by_one(desk):
+    refused = faults.Reject("INVALID_CLIENT_REQUEST", "too many orders")
+    desk.venue.faults.arm(refused, method="POST", path="/api/v1/orders")
+    orders = buys(desk, "138", "139", "140")
+    await eventually(lambda: desk.open_there == set(orders))
+    assert (desk.calls.count(CONSTANTS.PLACE_ORDERS), desk.calls.count(CONSTANTS.PLACE_ORDER)) == (1, 3)
+    await eventually(lambda: len(desk.events("BuyOrderCreated")) == 3)
+    assert not desk.events("OrderFailure")
+
+
 # -- unknown outcomes -------------------------------------------------------------------------------------------------
 
 
@@ -443,6 +522,17 @@ async def test_cancel_all_leaves_the_orders_of_others_alone(desk):
     assert results == [CancellationResult(order_id, True) for order_id in orders]
     assert {order.id for order in desk.venue.exchange.open_orders("bot")} == {by_hand.id, other_bot.id}
     assert (desk.calls.count(CONSTANTS.CANCEL_ORDERS), desk.calls.count(CONSTANTS.CANCEL_ORDER)) == (0, 2)
+
+
+async def test_others_in_one_market_do_not_slow_the_cancels_in_another(venue):
+    place(venue.exchange, "street", "Ask", 1, 81_000, symbol="BTC_USDC")
+    async with at_work(venue, SOL, BTC) as desk:
+        by_hand = place(venue.exchange, "bot", "Bid", "0.01", 70_000, symbol="BTC_USDC")
+        for price in (138, 139, 140):
+            await desk.resting(price=str(price))
+        assert all(result.success for result in await desk.exchange.cancel_all(5))
+        assert [order.id for order in venue.exchange.open_orders("bot")] == [by_hand.id]
+        assert (desk.calls.count(CONSTANTS.CANCEL_ORDERS), desk.calls.count(CONSTANTS.CANCEL_ORDER)) == (1, 0)
 
 
 async def test_cancel_all_in_several_markets(venue):
@@ -794,6 +884,24 @@ async def test_the_clock_is_compared_now_and_then(idle, venue):
     assert asked.count(CONSTANTS.TIME) == 1 and idle._next_clock_check_s == 0.0, "failed: asked again next time"
     await idle._update_time_synchronizer()
     assert abs(idle._time_synchronizer.time() - venue.clock.now_us() / 1e6) < 1
+
+
+async def test_that_the_exchange_can_be_reached_is_known_from_any_answer(idle, venue):
+    asked = Calls()
+    venue.faults.arm(asked)
+    for _ in range(3):
+        assert await idle.check_network() is NetworkStatus.CONNECTED
+    assert asked.count(CONSTANTS.TIME) == 1, "its answer served three times"
+    idle._web_assistants_factory._answered_s -= CONSTANTS.REACHED_S
+    assert await idle.check_network() is NetworkStatus.CONNECTED
+    assert asked.count(CONSTANTS.TIME) == 2, "nothing was heard for a while"
+    idle._next_clock_check_s = 0.0
+    assert await idle.check_network() is NetworkStatus.CONNECTED
+    assert asked.count(CONSTANTS.TIME) == 3, "it is time to compare the clocks"
+    venue.faults.arm(faults.ServerError())
+    with pytest.raises(BackpackError):
+        await idle._request(CONSTANTS.MARKETS)
+    assert await idle.check_network() is NetworkStatus.NOT_CONNECTED, "what was heard before a failure says nothing"
 
 
 async def test_trading_goes_on_when_the_exchanges_clock_jumps(desk):

@@ -15,6 +15,7 @@ from aioresponses.core import RequestCall
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack import backpack_exchange, backpack_web_utils
+from hummingbot.connector.exchange.backpack.backpack_connections import BackpackConnectionsFactory
 from hummingbot.connector.exchange.backpack.backpack_constants import Endpoint
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.connector.exchange.backpack.errors import OutcomeUnknown, Rejected
@@ -23,7 +24,6 @@ from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount, TradeFeeBase
-from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from test.hummingbot.connector.exchange.backpack.support import eventually, payload
 
 KEY = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
@@ -46,7 +46,7 @@ def any_query(endpoint: Endpoint) -> re.Pattern[str]:
 class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTests):
     async def asyncTearDown(self) -> None:
         await self.exchange.stop_network()
-        await ConnectionsFactory().close()  # its session belongs to this test's loop
+        await BackpackConnectionsFactory().close()  # its session belongs to this test's loop
         await super().asyncTearDown()
 
     def create_exchange_instance(self) -> BackpackExchange:

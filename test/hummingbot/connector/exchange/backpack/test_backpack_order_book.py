@@ -1,68 +1,17 @@
-"""The book takes what it is handed in that order; the tracker shows no book before its snapshot."""
+"""The tracker shows the data source's books, is ready when all of them are live, and keeps Hummingbot's counts."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
-from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBook, BackpackOrderBookTracker
-from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
-from hummingbot.core.data_type.order_book_row import OrderBookRow
-from test.hummingbot.connector.exchange.backpack.support import eventually, shown_book
+from hummingbot.connector.exchange.backpack import backpack_order_book as module
+from hummingbot.connector.exchange.backpack.backpack_order_book import BackpackOrderBookTracker, Tally
+from hummingbot.connector.exchange.backpack.errors import OutcomeUnknown
+from hummingbot.core.data_type.order_book import OrderBook
+from test.hummingbot.connector.exchange.backpack.support import eventually
 
-PAIR = "SOL-USDC"
-
-
-def message(kind: str, update_id: int, bids: list[list[str]], asks: list[list[str]] | None = None) -> OrderBookMessage:
-    content = {"trading_pair": PAIR, "update_id": update_id, "bids": bids, "asks": asks or []}
-    return OrderBookMessage(OrderBookMessageType[kind], content, timestamp=1.0)
-
-
-def row(price: float, amount: float, update_id: int) -> OrderBookRow:
-    return OrderBookRow(price, amount, update_id)
-
-
-def test_an_empty_book_stands_nowhere():
-    assert BackpackOrderBook().applied_id == -1
-
-
-def test_diffs_move_the_book_on():
-    book = BackpackOrderBook()
-    book.apply_diffs([row(99, 1, 5)], [row(101, 2, 5)], 5)
-    book.apply_diffs([row(99, 0, 6)], [], 6)
-    assert shown_book(book) == ({}, {"101.0": 2.0})
-    assert book.applied_id == 6
-
-
-def test_a_snapshot_starts_over():
-    book = BackpackOrderBook()
-    book.apply_diffs([row(98, 1, 5)], [], 5)
-    book.restore_from_snapshot_and_diffs(message("SNAPSHOT", 10, [["99", "3"]], [["101", "4"]]), [])
-    assert shown_book(book) == ({"99.0": 3.0}, {"101.0": 4.0})
-    assert book.applied_id == 10
-
-
-def test_old_diffs_do_not_bring_removed_levels_back():
-    """The tracker remembers its last 32 diffs and replays those over a snapshot, however old they are."""
-    book = BackpackOrderBook()
-    book.restore_from_snapshot_and_diffs(
-        message("SNAPSHOT", 10, [["99", "3"]]), [message("DIFF", 8, [["98", "1"]]), message("DIFF", 9, [["97", "1"]])]
-    )
-    assert shown_book(book) == ({"99.0": 3.0}, {})
-
-
-def test_text_with_and_without_padding_is_one_level():
-    book = BackpackOrderBook()
-    book.restore_from_snapshot_and_diffs(message("SNAPSHOT", 10, [["86786", "1"]]), [])
-    later = message("DIFF", 11, [["86786.0", "0.00000"]])
-    book.apply_diffs(later.bids, later.asks, 11)
-    assert shown_book(book) == ({}, {})
-
-
-def test_the_router_drops_nothing():
-    """Hummingbot's router drops what it takes for old by the book's ``snapshot_uid``; the sequencer has decided."""
-    book = BackpackOrderBook()
-    book.restore_from_snapshot_and_diffs(message("SNAPSHOT", 10, []), [])
-    assert book.snapshot_uid < 0
+SOL, BTC = "SOL-USDC", "BTC-USDC"
 
 
 class Source:
@@ -70,42 +19,87 @@ class Source:
 
     def __init__(self, *pairs: str):
         self.live = {pair: asyncio.Event() for pair in pairs}
+        self.books = {pair: OrderBook() for pair in pairs}
+        self.prices: dict[str, float] | Exception = {}
+        self.asked: list[list[str]] = []
+        self.counts = {pair: {"diff": Tally(), "snapshot": Tally(), "trade": Tally()} for pair in pairs}
 
-    def order_book_create_function(self) -> BackpackOrderBook:
-        return BackpackOrderBook()
+    def tallies(self) -> Iterator[tuple[str, dict[str, Tally]]]:
+        yield from self.counts.items()
+
+    def book_of(self, trading_pair: str) -> OrderBook:
+        return self.books[trading_pair]
 
     async def wait_until_live(self, trading_pair: str) -> None:
         await self.live[trading_pair].wait()
 
+    async def listen_for_subscriptions(self) -> None:
+        await asyncio.Event().wait()
+
+    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
+        self.asked.append(trading_pairs)
+        if isinstance(self.prices, Exception):
+            raise self.prices
+        return self.prices
+
 
 @pytest.fixture
 async def tracker():
-    tracker = BackpackOrderBookTracker(data_source=Source(PAIR, "BTC-USDC"), trading_pairs=[PAIR, "BTC-USDC"])
-    starting = asyncio.create_task(tracker._init_order_books())
+    tracker = BackpackOrderBookTracker(data_source=Source(SOL, BTC), trading_pairs=[SOL, BTC])
+    tracker.start()
     yield tracker
-    starting.cancel()
-    for task in tracker._tracking_tasks.values():
-        task.cancel()
+    tracker.stop()
+
+
+def all_live(tracker: BackpackOrderBookTracker) -> None:
+    for live in tracker.data_source.live.values():
+        live.set()
 
 
 async def test_all_books_are_there_at_once_and_ready_when_all_are_live(tracker):
-    await eventually(lambda: set(tracker.order_books) == {PAIR, "BTC-USDC"})
-    tracker._data_source.live["BTC-USDC"].set()
+    await eventually(lambda: tracker.order_books == tracker.data_source.books)
+    tracker.data_source.live[BTC].set()
     await asyncio.sleep(0)
     assert not tracker.ready
-    tracker._data_source.live[PAIR].set()
+    tracker.data_source.live[SOL].set()
     await eventually(lambda: tracker.ready)
 
 
-async def test_the_tracker_applies_a_snapshot_and_its_updates_in_order(tracker):
-    await eventually(lambda: PAIR in tracker.order_books)
-    queue = tracker._tracking_message_queues[PAIR]
-    for one in (
-        message("SNAPSHOT", 10, [["99", "1"]]),
-        message("DIFF", 11, [["98", "2"]]),
-        message("SNAPSHOT", 20, [["95", "7"]]),
-        message("DIFF", 21, [["94", "8"]]),
-    ):
-        queue.put_nowait(one)
-    await eventually(lambda: tracker.order_books[PAIR].applied_id == 21)
-    assert shown_book(tracker.order_books[PAIR]) == ({"95.0": 7.0, "94.0": 8.0}, {})
+async def test_pairs_without_trades_get_their_last_price_in_one_request(tracker):
+    tracker.data_source.prices = {SOL: 150.0, BTC: 80_000.0, "GONE-USDC": 1.0}
+    all_live(tracker)
+    await eventually(lambda: tracker.order_books[BTC].last_trade_price == 80_000.0)
+    assert tracker.data_source.asked == [[SOL, BTC]]
+    assert tracker.order_books[SOL].last_trade_price == 150.0
+
+
+async def test_prices_that_cannot_be_had_are_asked_for_again(tracker, monkeypatch):
+    monkeypatch.setattr(module, "LAST_PRICES_INTERVAL_S", 0.01)
+    tracker.data_source.prices = OutcomeUnknown("no answer")
+    all_live(tracker)
+    await eventually(lambda: tracker.data_source.asked)
+    tracker.data_source.prices = {SOL: 151.0}
+    await eventually(lambda: tracker.order_books[SOL].last_trade_price == 151.0)
+
+
+async def test_hummingbots_metrics_in_all_and_for_the_pair(tracker):
+    for _ in range(11):
+        tracker.data_source.counts[SOL]["diff"].count(began_s=1.0)
+    assert tracker.metrics.total_diffs_processed == 11
+    tracker.data_source.counts[SOL]["diff"].count(began_s=1.5)
+    tracker.data_source.counts[BTC]["diff"].count(began_s=2.0)
+    tracker.data_source.counts[BTC]["trade"].count(began_s=3.0)
+    metrics = tracker.metrics
+    of_sol, of_btc = metrics.per_pair_metrics[SOL], metrics.per_pair_metrics[BTC]
+    assert (metrics.total_diffs_processed, metrics.total_trades_processed) == (13, 1)
+    assert (of_sol.diffs_processed, of_sol.last_diff_timestamp) == (12, 1.5)
+    assert (of_btc.diffs_processed, of_btc.trades_processed, of_btc.last_trade_timestamp) == (1, 1, 3.0)
+    assert (of_sol.diff_processing_latency.count, metrics.diff_processing_latency.count) == (2, 3), "one in ten"
+    assert of_sol.diff_processing_latency.avg_ms >= of_sol.diff_processing_latency.min_ms > 0
+
+
+def test_times_that_nobody_looks_at_do_not_pile_up():
+    tally = Tally()
+    for _ in range(5_000):
+        tally.count(began_s=1.0)
+    assert (tally.number, len(tally.timed_ms)) == (5_000, module.MOST_TIMED)

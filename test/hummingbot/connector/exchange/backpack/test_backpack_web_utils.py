@@ -1,19 +1,24 @@
 """What a request, answered in every way a server can, tells its caller. The server is a script, no exchange."""
 
 import asyncio
+import base64
 import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
 from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
-from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth
+from hummingbot.connector.exchange.backpack import throttling
+from hummingbot.connector.exchange.backpack.backpack_auth import BackpackAuth, canonical_text
+from hummingbot.connector.exchange.backpack.backpack_clock import VenueClock
 from hummingbot.connector.exchange.backpack.backpack_web_utils import BackpackAPIFactory, Venue
 from hummingbot.connector.exchange.backpack.errors import (
     BackpackError,
@@ -25,7 +30,6 @@ from hummingbot.connector.exchange.backpack.errors import (
     Rejected,
     WireFormatError,
 )
-from hummingbot.connector.time_synchronizer import TimeSynchronizer
 from test.hummingbot.connector.exchange.backpack.support import eventually
 
 KEY = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
@@ -97,14 +101,14 @@ def api(script: Script) -> BackpackAPIFactory:
 
 
 def factory(rest_url: str) -> BackpackAPIFactory:
-    clock = TimeSynchronizer()
+    clock = VenueClock()
     auth = BackpackAuth(KEY, SECRET, clock)
     return BackpackAPIFactory(web_utils.create_throttler(), clock, Venue(rest_url, "ws://unused"), auth)
 
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_utils, "backoff", lambda chance: itertools.repeat(0.2))
+    monkeypatch.setattr(throttling, "backoff", lambda chance: itertools.repeat(0.2))
 
 
 # -- where the venue is -----------------------------------------------------------------------------------------------
@@ -178,6 +182,24 @@ async def test_an_order_goes_out_as_json(script, api):
     assert request.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
+async def test_the_very_bytes_that_were_signed_are_sent(script, api):
+    bodies: list[bytes] = []
+
+    async def note(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.json_response({"id": "1"})
+
+    script.on("/api/v1/order", note)
+    order = {**ORDER, "price": "1e-7", "text": "größer & 100 %", "postOnly": True, "nothing": None}
+    await api.request(CONSTANTS.PLACE_ORDER, body=order)
+    await api.request(CONSTANTS.PLACE_ORDER, body=[order, order])
+    for request, body in zip(script.requests_to("/api/v1/order"), bodies, strict=True):
+        at_ms = int(request.headers["X-Timestamp"])
+        text = canonical_text("orderExecute", json.loads(body), at_ms, int(request.headers["X-Window"]))
+        signature = base64.b64decode(request.headers["X-Signature"])
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(KEY)).verify(signature, text.encode())
+
+
 # -- what comes back --------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +266,51 @@ async def test_an_order_ends_in(script, api, monkeypatch, handler, meaning, told
     assert type(error.value) is meaning
     assert len(script.requests_to("/api/v1/order")) == 1, "an order is never sent twice"
     assert KEY not in str(error.value) and SECRET not in str(error.value)
+
+
+async def test_an_order_on_a_connection_that_died_unnoticed_is_not_sent_again(script, api):
+    """The venue closes idle connections, and its word may be on the way while an order goes out on one."""
+    script.on("/api/v1/order", PLACED, reset)
+    await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    with pytest.raises(OutcomeUnknown, match="connection broke before an answer"):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    first, second = script.requests_to("/api/v1/order")
+    assert first.protocol is second.protocol, "the same connection"
+
+
+async def test_a_connection_that_does_not_come_about_has_sent_nothing(monkeypatch):
+    """A server that accepts, and then says nothing to a TLS client."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(CONSTANTS, "REACH_TIMEOUT_S", 0.2)
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(NotSent, match=f"no connection to {address} in time"):
+            await factory(address).request(CONSTANTS.DEPTH)
+
+
+@pytest.mark.parametrize("handler, answered", [
+    pytest.param(answer(200, "[]"), True, id="an answer"),
+    pytest.param(refusal(400, "INVALID_PRICE", "Too far"), True, id="a refusal"),
+    pytest.param(TOO_MANY, True, id="too many requests"),
+    pytest.param(answer(200, "{"), True, id="nonsense, but an answer"),
+    pytest.param(answer(502, HTML), False, id="a proxy's page"),
+    pytest.param(refusal(503, "MAINTENANCE", "Busy"), False, id="maintenance"),
+    pytest.param(reset, False, id="connection reset"),
+])  # fmt: skip
+async def test_whether_the_venue_can_be_reached(script, api, handler, answered):
+    assert not api.has_answered_within(10)
+    script.on("/api/v1/depth", answer())
+    await api.request(CONSTANTS.DEPTH)
+    assert api.has_answered_within(10) and not api.has_answered_within(0)
+    script.on("/api/v1/order", handler)
+    with suppress(BackpackError):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    assert api.has_answered_within(10) is answered
 
 
 @pytest.mark.parametrize("address", [f"http://127.0.0.1:{unused_port()}", "http://nowhere.invalid"])
@@ -315,7 +382,7 @@ async def test_one_429_quiets_its_whole_class_of_calls_and_no_other(script, api)
     script.on("/api/v1/order", PLACED)
     await api.correct_clock()
     asked = asyncio.create_task(api.request(CONSTANTS.OPEN_ORDERS))
-    await eventually(lambda: api._pauses[CONSTANTS.QUERIES].seconds_left)
+    await eventually(lambda: api.is_pausing(CONSTANTS.OPEN_ORDERS))
     before_s = time.monotonic()
     await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     await api.request(CONSTANTS.CANCEL_ORDER, body=ORDER)
@@ -333,29 +400,38 @@ async def test_while_orders_are_limited_none_goes_out_late(script, api):
     with pytest.raises(NotSent, match="rate limit was hit, no orders for another"):
         await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
     assert len(script.requests_to("/api/v1/order")) == 1
-    await eventually(lambda: not api._pauses[CONSTANTS.ORDERS].seconds_left)
+    await eventually(lambda: not api.is_pausing(CONSTANTS.PLACE_ORDER))
     assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}
 
 
 async def test_an_order_that_waited_for_the_rate_budget_is_not_sent(script, api, monkeypatch):
-    script.on("/api/v1/order", PLACED)
-    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", -1.0)
-    with pytest.raises(NotSent, match="waited 0 s for the rate budget"):
+    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", 0.2)
+    while api.throttler._throttle.admit(CONSTANTS.PLACE_ORDER.limit_id, time.monotonic()):
+        pass
+    await api.correct_clock()
+    with pytest.raises(NotSent, match="waited 0 s for its turn"):
         await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
-    assert not script.requests_to("/api/v1/order")
+    assert not script.requests_to("/api/v1/order") and not api.throttler._throttle.waiting
+    script.on("/api/v1/order", answer())
+    await api.request(CONSTANTS.CANCEL_ORDER, body=ORDER)
 
 
-async def test_pauses_grow_until_a_call_gets_through(monkeypatch):
-    now_s = 1000.0
-    monkeypatch.setattr(web_utils.time, "monotonic", lambda: now_s)
-    pause = web_utils._Pause()
-    lengths_s = []
-    for _ in range(3):
-        pause.extend()
-        pause.extend()  # another call that was under way together with the first
-        lengths_s.append(pause.seconds_left)
-        now_s += pause.seconds_left
-    assert lengths_s[0] < 1.3 < lengths_s[1] < 2.5 < lengths_s[2] < 5
-    pause.end()
-    pause.extend()
-    assert pause.seconds_left < 1.3
+async def test_stalled_orders_do_not_hold_up_cancels_and_queries(script, api, monkeypatch):
+    monkeypatch.setattr(CONSTANTS, "LONGEST_WAIT_OF_AN_ORDER_S", 0.2)
+    script.on("/api/v1/order", stall)
+    script.on("/api/v1/orders", answer(200, "[]"))
+    await api.correct_clock()
+    stalled = [
+        asyncio.create_task(api.request(CONSTANTS.PLACE_ORDER, body=ORDER))
+        for _ in range(CONSTANTS.CONNECTIONS[CONSTANTS.ORDERS])
+    ]
+    await eventually(lambda: len(script.requests_to("/api/v1/order")) == len(stalled))
+    with pytest.raises(NotSent, match="waited 0 s for its turn"):
+        await api.request(CONSTANTS.PLACE_ORDER, body=ORDER)
+    before_s = time.monotonic()
+    await api.request(CONSTANTS.OPEN_ORDERS)
+    await api.request(CONSTANTS.CANCEL_ORDERS, body=ORDER)
+    assert time.monotonic() - before_s < 0.3
+    await asyncio.gather(*stalled)
+    script.on("/api/v1/order", PLACED)
+    assert await api.request(CONSTANTS.PLACE_ORDER, body=ORDER) == {"id": "1"}, "their connections are free again"

@@ -1,18 +1,20 @@
 """One order's story, told in any order and by any source, ends the same: in its true state, with every trade once."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hummingbot.connector.exchange.backpack import wire
+from hummingbot.connector.exchange.backpack.errors import OutcomeUnknown, Rejected
 from hummingbot.connector.exchange.backpack.orders import (
     FINAL_STATES,
     ORDER_STATES,
     client_id_of,
+    each_placed,
     is_same_order,
     order_update,
     reconcile,
@@ -27,6 +29,7 @@ from hummingbot.connector.exchange.backpack.wire import (
     OrderEventType,
     OrderStatus,
     Side,
+    parse_order,
 )
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
@@ -448,3 +451,36 @@ def test_all_frames_in_any_order_need_no_rest(frames):
         desk.frame(event)
     assert desk.order.current_state is OrderState.CANCELED
     assert sorted(desk.trades) == ["1001", "1002", "1003"]
+
+
+# -- several orders at once -------------------------------------------------------------------------------------------
+
+
+def placed(client_id: int | None) -> Order:
+    return parse_order(payload("rest_order_limit") | {"clientId": client_id})
+
+
+OK_1, OK_2, OK_3, UNNAMED = placed(1), placed(2), placed(3), placed(None)
+NO, NO_FUNDS = Rejected("INVALID_ORDER", "no"), Rejected("INSUFFICIENT_FUNDS", "no funds")
+
+
+# fmt: off
+@pytest.mark.parametrize("told, outcomes", [
+    pytest.param([OK_1, OK_2, OK_3],      [OK_1, OK_2, OK_3],      id="all accepted"),
+    pytest.param([OK_3, OK_1, OK_2],      [OK_1, OK_2, OK_3],      id="in another order: each says which it is"),
+    pytest.param([OK_1, NO, OK_3],        [OK_1, NO, OK_3],        id="one refused"),
+    pytest.param([NO, OK_2, NO_FUNDS],    [NO, OK_2, NO_FUNDS],    id="several refused: in the order sent"),
+    pytest.param([OK_3, NO, NO_FUNDS],    [NO, NO_FUNDS, OK_3],    id="those left are refused, in the order sent"),
+    pytest.param([OK_1, UNNAMED, OK_3],   [OK_1, UNNAMED, OK_3],   id="accepted without its id: by its place"),
+    pytest.param([OK_1, OK_3],            [OK_1, None, OK_3],      id="one not told of: not known"),
+    pytest.param([],                      [None, None, None],      id="nothing told: nothing known"),
+    pytest.param([OK_1, NO, NO, OK_3],    [OK_1, None, OK_3],      id="more rows than orders: not known"),
+    pytest.param([OK_1, placed(9), OK_3], [OK_1, None, OK_3],      id="somebody else's order: not known"),
+])
+# fmt: on
+def test_what_became_of_each_order_of_a_batch(told, outcomes):
+    for outcome, expected in zip(each_placed([1, 2, 3], told), outcomes, strict=True):
+        if expected is None:
+            assert isinstance(outcome, OutcomeUnknown)
+        else:
+            assert outcome is expected

@@ -7,18 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hummingbot.connector.exchange.backpack.sequencer import MAX_OLDER_SNAPSHOTS, MAX_WAITING_UPDATES, Sequencer, Step
+from hummingbot.connector.exchange.backpack.sequencer import (
+    MAX_OLDER_SNAPSHOTS,
+    MAX_WAITING_UPDATES,
+    Do,
+    Sequencer,
+    Step,
+)
 from hummingbot.connector.exchange.backpack.wire import DepthSnapshot, DepthUpdate, Level, Symbol
 
 SOL = Symbol("SOL_USDC")
 
 
 def update(first_id: int, last_id: int, bids: list[Level] | None = None) -> DepthUpdate:
-    return DepthUpdate(SOL, first_id, last_id, bids or [], [], time_s=0.0)
+    return DepthUpdate(0, first_id, [], bids or [], SOL, last_id)
 
 
 def snapshot(last_id: int, bids: list[Level] | None = None) -> DepthSnapshot:
-    return DepthSnapshot(last_id, bids or [], [], time_s=0.0)
+    return DepthSnapshot(last_id, bids or [], [])
 
 
 def ids(step: Step) -> list[tuple[int, int]]:
@@ -41,9 +47,9 @@ def ids(step: Step) -> list[tuple[int, int]]:
 def test_after_a_snapshot_at_100(updates, released, resync):
     sequencer = Sequencer()
     assert sequencer.on_snapshot(snapshot(100)).snapshot == snapshot(100)
-    steps = [sequencer.on_update(update(*ids)) for ids in updates]
-    assert [ready.last_id for step in steps for ready in step.updates] == released
-    assert any(step.resync for step in steps) == resync
+    told = [sequencer.on_update(update(*ids)) for ids in updates]
+    assert [last_id for (_, last_id), do in zip(updates, told, strict=True) if do is Do.APPLY] == released
+    assert (Do.RESYNC in told) == resync
     assert sequencer.is_live != resync
 
 
@@ -64,7 +70,7 @@ def test_after_a_snapshot_at_100(updates, released, resync):
 def test_while_waiting(waiting, snapshot_id, released):
     sequencer = Sequencer()
     for one in waiting:
-        assert sequencer.on_update(update(*one)) == Step(), "nothing is released before a snapshot"
+        assert sequencer.on_update(update(*one)) is Do.NOTHING, "nothing is released before a snapshot"
     step = sequencer.on_snapshot(snapshot(snapshot_id))
     if released is None:
         assert step == Step(resync=True)
@@ -87,15 +93,15 @@ def test_after_a_refused_snapshot_the_next_one_still_finds_what_waited():
 def test_the_update_after_a_hole_waits_for_the_snapshot():
     sequencer = Sequencer()
     sequencer.on_snapshot(snapshot(100))
-    assert sequencer.on_update(update(103, 103)).resync
+    assert sequencer.on_update(update(103, 103)) is Do.RESYNC
     assert ids(sequencer.on_snapshot(snapshot(102))) == [(103, 103)]
 
 
 def test_one_hole_asks_once():
     sequencer = Sequencer()
     sequencer.on_snapshot(snapshot(100))
-    assert sequencer.on_update(update(102, 102)).resync
-    assert not sequencer.on_update(update(104, 104)).resync
+    assert sequencer.on_update(update(102, 102)) is Do.RESYNC
+    assert sequencer.on_update(update(104, 104)) is Do.NOTHING
 
 
 def test_a_snapshot_for_a_live_book_changes_nothing():
@@ -111,7 +117,7 @@ def test_after_a_reconnect_nothing_is_released_before_a_snapshot():
     sequencer.on_snapshot(snapshot(100))
     sequencer.reset()
     assert not sequencer.is_live
-    assert sequencer.on_update(update(101, 101)) == Step()
+    assert sequencer.on_update(update(101, 101)) is Do.NOTHING
     assert ids(sequencer.on_snapshot(snapshot(100))) == [(101, 101)]
 
 
@@ -157,36 +163,36 @@ def test_waiting_is_bounded_and_loses_the_oldest():
 
 # -- the promise: what was released, applied in its order, is the venue's book ----------------------------------------
 
-PRICES = [str(price) for price in range(1, 6)]
+PRICES = [float(price) for price in range(1, 6)]
 
 
 @dataclass
 class Venue:
     """A book whose every change has a number; ``history[id]`` is the book at that id."""
 
-    history: list[dict[str, str]] = field(default_factory=lambda: [{}])
-    changes: list[Level] = field(default_factory=lambda: [("", "")])
+    history: list[dict[float, float]] = field(default_factory=lambda: [{}])
+    changes: list[float] = field(default_factory=lambda: [0.0])  # the price of each
 
-    def change(self, price: str, size: str) -> None:
-        self.history.append(applied(self.history[-1], [(price, size)]))
-        self.changes.append((price, size))
+    def change(self, price: float, size: float) -> None:
+        self.history.append(applied(self.history[-1], [Level(price, size)]))
+        self.changes.append(price)
 
     @property
     def last_id(self) -> int:
         return len(self.history) - 1
 
     def snapshot(self, last_id: int) -> DepthSnapshot:
-        return snapshot(last_id, list(self.history[last_id].items()))
+        return snapshot(last_id, [Level(*level) for level in self.history[last_id].items()])
 
     def update(self, first_id: int, last_id: int) -> DepthUpdate:
         """All changes first..last in one frame: of each level that changed, where it stands at the end."""
-        touched = {price for price, _ in self.changes[first_id : last_id + 1]}
-        return update(first_id, last_id, [(price, self.history[last_id].get(price, "0")) for price in sorted(touched)])
+        touched = sorted(set(self.changes[first_id : last_id + 1]))
+        return update(first_id, last_id, [Level(price, self.history[last_id].get(price, 0.0)) for price in touched])
 
 
-def applied(book: dict[str, str], levels: list[Level]) -> dict[str, str]:
-    new = {**book, **dict(levels)}
-    return {price: size for price, size in new.items() if size != "0"}
+def applied(book: dict[float, float], levels: list[Level]) -> dict[float, float]:
+    new = book | {level.price: level.amount for level in levels}
+    return {price: size for price, size in new.items() if size}
 
 
 @settings(max_examples=300, deadline=None)
@@ -198,14 +204,14 @@ def test_a_live_book_is_the_venues_book(seed, stream):
     venue, sequencer = Venue(), Sequencer()
     sent: list[DepthUpdate] = []
     unsent_from = 1
-    book: dict[str, str] = {}
+    book: dict[float, float] = {}
     shown_id = -1
     for _ in range(120):
         before_id = sequencer.released_id
         step = Step()
         match dice.choices(["change", "frame", "snapshot", "reconnect"], [50, 50, 12, 2])[0]:
             case "change":
-                venue.change(dice.choice(PRICES), dice.choice(["0", "1", "2", "3"]))
+                venue.change(dice.choice(PRICES), dice.choice([0.0, 1.0, 2.0, 3.0]))
             case "frame" if unsent_from <= venue.last_id:
                 last_id = dice.randint(unsent_from, min(venue.last_id, unsent_from + 3))
                 frame = venue.update(unsent_from, last_id)
@@ -215,14 +221,15 @@ def test_a_live_book_is_the_venues_book(seed, stream):
                     continue
                 if stream == "unruly" and dice.random() < 0.2:
                     frame = dice.choice(sent[-4:])
-                step = sequencer.on_update(frame)
+                if sequencer.on_update(frame) is Do.APPLY:
+                    step = Step(updates=[frame])
             case "snapshot":
                 step = sequencer.on_snapshot(venue.snapshot(dice.randint(max(0, venue.last_id - 6), venue.last_id)))
             case "reconnect":
                 sequencer.reset()
                 unsent_from = venue.last_id + 1
         if step.snapshot is not None:
-            book, shown_id = dict(step.snapshot.bids), step.snapshot.last_id
+            book, shown_id = applied({}, step.snapshot.bids), step.snapshot.last_id
         for ready in step.updates:
             assert ready.first_id <= shown_id + 1 <= ready.last_id, "released ids are contiguous"
             book, shown_id = applied(book, ready.bids), ready.last_id

@@ -101,3 +101,14 @@ def test_silence():
     assert watch.seconds_left(1100.0) == 70.0
     assert watch.seconds_left(1170.0) == 0.0
     assert watch.seconds_left(1180.0) == -10.0
+
+
+def test_of_several_silent_feeds_the_new_silence_is_asked_about_first():
+    always_quiet, was_busy = (SilenceWatch(limit_s=120, now_s=0) for _ in range(2))
+    always_quiet.asked(now_s=120)
+    was_busy.heard(at_s=130)
+    assert min(always_quiet, was_busy, key=lambda watch: watch.turn) is was_busy
+    was_busy.asked(now_s=250)
+    assert min(always_quiet, was_busy, key=lambda watch: watch.turn) is always_quiet, "the longest not asked about"
+    always_quiet.heard(at_s=251)
+    assert min(always_quiet, was_busy, key=lambda watch: watch.turn) is always_quiet

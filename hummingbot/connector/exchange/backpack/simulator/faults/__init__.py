@@ -89,6 +89,12 @@ Time between REST and streams
 ``history_lag`` HistoryLag(seconds)
     orders and fills are in the history only this long after their last change [history calls]
 
+A limit [calls that are refused]
+
+``request_budget`` RequestBudget(requests=2000, seconds=60.0)
+    an account has so many requests in any so many seconds, further ones are answered 429 TOO_MANY_REQUESTS and do not
+    count; calls without a key are not limited. ``--rate-limit`` arms it from the start
+
 The exchange as a whole
 
 ``clock_skew`` ClockSkew(seconds)
@@ -103,6 +109,7 @@ The exchange as a whole
     the venue fills resting orders itself: no trade id, on the stream and in the history [orders, present and later]
 """
 
+from .budget import RequestBudget
 from .calls import (
     AcceptThen5xx,
     AcceptThenDropResponse,
@@ -198,6 +205,7 @@ __all__ = [
     "RefuseSubscription",
     "Reject",
     "Reorder",
+    "RequestBudget",
     "ResetConnection",
     "Restart",
     "ServerError",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import calls, connections, frames, timing, venue
+from . import budget, calls, connections, frames, timing, venue
 from .hooks import ArmedFault, BadFault, Fault, Faults, Match, check_arming
 
 CATALOGUE: dict[str, type[Fault]] = {
@@ -19,6 +19,7 @@ CATALOGUE: dict[str, type[Fault]] = {
         frames.DropUpdate, frames.Duplicate, frames.Reorder, frames.GarbageFrame, frames.NotAnObject, frames.Truncated,
         frames.UnknownEvent, frames.UnknownStatus, frames.Huge, frames.Deep,
         timing.LateAnswer, timing.LateFrame, timing.StaleSnapshot, timing.FutureSnapshot, timing.HistoryLag,
+        budget.RequestBudget,
         venue.ClockSkew, venue.ClockJump, venue.Maintenance, venue.Restart, venue.SystemFill,
     )
 }  # fmt: skip

@@ -24,10 +24,6 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RES
 OURS = "hummingbot.connector.exchange.backpack.backpack_exchange.BackpackExchange"
 BUILTIN = "builtin"
 
-# Methods by which one update reaches a book.
-APPLYING = ("apply_diffs",)
-
-
 class UnknownConnector(ValueError):
     """What was named is no connector for Backpack; the text says why."""
 
@@ -72,7 +68,7 @@ class Subject:
         """The bytes of ``GET /depth`` as what ``apply_snapshot`` takes; for the built-in, aiohttp reads their JSON."""
         if self.is_ours:
             wire = importlib.import_module(f"{self._package}.wire")
-            return wire.parse_depth_snapshot(wire.decode(raw.decode(), "snapshot"))
+            return wire.read_depth_snapshot(raw, "snapshot")
         book_module = importlib.import_module(f"{self._package}.backpack_order_book")
         return book_module.BackpackOrderBook.snapshot_message_from_exchange(
             json.loads(raw.decode()), time.time(), metadata={"trading_pair": pair}
@@ -86,13 +82,7 @@ class Subject:
 
     def apply_snapshot(self, connector: Any, book: Any, snapshot: Any, pair: str) -> None:
         if self.is_ours:
-            messages = importlib.import_module("hummingbot.core.data_type.order_book_message")
-            message = messages.OrderBookMessage(
-                messages.OrderBookMessageType.SNAPSHOT,
-                {"trading_pair": pair, "update_id": snapshot.last_id, "bids": snapshot.bids, "asks": snapshot.asks},
-                timestamp=snapshot.time_s,
-            )
-            book.restore_from_snapshot_and_diffs(message, [])
+            importlib.import_module(f"{self._package}.backpack_api_order_book_data_source")._replace(book, snapshot)
         else:
             book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
 
@@ -182,7 +172,7 @@ def _package_of_backpack(connector_class: type) -> str:
 
 def applied_id(book: Any) -> int:
     """The update that the book stands at; -1 before the first."""
-    return max(book.last_diff_uid, book.snapshot_uid, getattr(book, "applied_id", -1))
+    return max(book.last_diff_uid, book.snapshot_uid)
 
 
 def shown_levels(book: Any) -> tuple[dict[Decimal, float], dict[Decimal, float]]:
@@ -197,21 +187,16 @@ def note_updates(connector: Any) -> None:
     source = connector._orderbook_ds
     plain = type(source.order_book_create_function())
 
-    def noting(name: str) -> Callable[..., None]:
-        apply = getattr(plain, name)
-
-        def apply_and_note(self: Any, bids: Any, asks: Any, update_id: int) -> None:
-            apply(self, bids, asks, update_id)
-            self.applied.append((update_id, time.monotonic()))
-
-        return apply_and_note
+    def apply_and_note(self: Any, bids: Any, asks: Any, update_id: int) -> None:
+        plain.apply_diffs(self, bids, asks, update_id)
+        self.applied.append((update_id, time.monotonic()))
 
     def first(self: Any, *arguments: Any) -> None:
         plain.__init__(self, *arguments)
         self.applied = []
 
-    members = {name: noting(name) for name in APPLYING if hasattr(plain, name)}
-    source._order_book_create_function = type("NotingOrderBook", (plain,), {"__init__": first, **members})
+    members = {"__init__": first, "apply_diffs": apply_and_note}
+    source._order_book_create_function = type("NotingOrderBook", (plain,), members)
 
 
 @contextmanager

@@ -309,7 +309,7 @@ async def _fill(subject: Subject, budget: Any, begin: int, end: int) -> None:
     """Requests number ``begin`` to ``end`` of a window of 2000: queries, then orders, then cancels, as a budget that
     keeps something back for the latter lets them through."""
     ids = subject.limit_ids()
-    for limit_id, last in ((ids.query, 1_400), (ids.order, 1_800), (ids.cancel, 2_000)):
+    for limit_id, last in ((ids.query, 1_200), (ids.order, 1_800), (ids.cancel, 2_000)):
         number = max(0, min(end, last) - begin)
         await subject.fill(budget, limit_id, number)
         begin += number

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
-from hummingbot.connector.exchange.backpack.wire import parse_balances, parse_depth_snapshot
+from hummingbot.connector.exchange.backpack.wire import parse_balances, read_depth_snapshot
 from hummingbot.core.data_type.common import PriceType, TradeType
 from hummingbot.core.event.events import MarketEvent
 from test.hummingbot.connector.exchange.backpack.live.trader import LiveTrader, OverBudget
@@ -21,8 +21,9 @@ SETTLED_WITHIN_S = 15.0
 
 async def test_the_book_is_the_exchanges(onlooker: LiveTrader):
     params = {"symbol": onlooker.trading_pair.replace("-", "_"), "limit": "5"}
-    depth = parse_depth_snapshot(await onlooker.connector._request(CONSTANTS.DEPTH, params=params))
-    their_mid = (Decimal(depth.bids[-1][0]) + Decimal(depth.asks[0][0])) / 2
+    request = onlooker.connector._web_assistants_factory.request
+    depth = await request(CONSTANTS.DEPTH, params=params, read=read_depth_snapshot)
+    their_mid = Decimal(str((depth.bids[-1].price + depth.asks[0].price) / 2))
     book = onlooker.connector.get_order_book(onlooker.trading_pair)
     best_bid, best_ask = (Decimal(str(book.get_price(is_buy))) for is_buy in (False, True))
     assert best_bid < best_ask
@@ -31,9 +32,9 @@ async def test_the_book_is_the_exchanges(onlooker: LiveTrader):
 
 
 async def test_the_book_keeps_moving(onlooker: LiveTrader):
-    book = onlooker.connector.order_book_tracker.order_books[onlooker.trading_pair]
-    before = book.applied_id
-    await onlooker.until(lambda: book.applied_id > before, 60, "the book moves")
+    source, pair = onlooker.connector._orderbook_ds, onlooker.trading_pair
+    before = source.applied_id(pair)
+    await onlooker.until(lambda: source.applied_id(pair) > before, 60, "the book moves")
 
 
 async def test_a_cut_market_stream_comes_back(onlooker: LiveTrader):

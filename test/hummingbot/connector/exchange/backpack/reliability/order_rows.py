@@ -385,6 +385,60 @@ async def submission_arrives_late(rig: Rig) -> None:
     rig.sim.faults.clear(slow)
 
 
+def buys(rig: Rig, *prices: str) -> list[str]:
+    """Placed one after the other without a pause, as strategies do: the connector may send them together."""
+    return [rig.buy("1", price) for price in prices]
+
+
+@row("O4", Phase.AFTER_THE_ANSWER, "several orders at once are accepted, and every answer is lost")
+async def several_accepted_and_answer_lost(rig: Rig) -> None:
+    dropping = rig.sim.faults.arm(faults.AcceptThenDropResponse(), **SUBMIT, count=3)
+    lost = lose_frames(rig)
+    order_ids = buys(rig, AWAY, "139", "138")
+    await rig.until(lambda: all(rig.venue_order(order_id) for order_id in order_ids), 10, "the exchange has them")
+    await rig.until(lambda: all(rig.is_open(order_id) for order_id in order_ids), 15, "the connector has found them")
+    rig.sim.faults.clear(dropping)
+    rig.sim.faults.clear(lost)
+
+
+@row("O4", Phase.WHILE_FILLING, "of several orders at once one fills, one rests and one is refused, all unseen")
+async def several_fates_unseen(rig: Rig) -> None:
+    dropping = rig.sim.faults.arm(faults.AcceptThenDropResponse(), **SUBMIT, count=3)
+    lost = lose_frames(rig)
+    filling, resting, refused = rig.buy("1", "152"), rig.buy("1", AWAY), rig.buy("1", "100000")
+    await completed(rig, filling)
+    await rig.until(lambda: rig.is_open(resting), 15, "the connector has found the order that rests")
+    await failed(rig, refused)
+    rig.sim.faults.clear(dropping)
+    rig.sim.faults.clear(lost)
+
+
+@row("O5", Phase.BEFORE_THE_ANSWER, "several orders at once, and the connection drops before any is read")
+async def several_never_accepted(rig: Rig) -> None:
+    dropping = rig.sim.faults.arm(faults.ResetConnection(), **SUBMIT, count=3)
+    order_ids = buys(rig, AWAY, "139", "138")
+    for order_id in order_ids:
+        assert "not accepted" in await failed(rig, order_id)
+    rig.sim.faults.clear(dropping)
+
+
+@row("O8", Phase.BEFORE_THE_ANSWER, "several orders at once are refused with 429")
+async def several_rate_limited(rig: Rig) -> None:
+    limit = rig.sim.faults.arm(faults.RateLimited(), **SUBMIT)
+    for order_id in buys(rig, AWAY, "139", "138"):
+        await failed(rig, order_id)
+    rig.sim.faults.clear(limit)
+    submissions = [path for _, method, path in rig.requests.calls if method == "POST"]
+    assert len(submissions) <= 3, "an order must not be sent again by itself"
+
+
+@row("O20", Phase.BEFORE_THE_ANSWER, "of several orders at once the venue refuses one")
+async def one_of_several_refused(rig: Rig) -> None:
+    bad, good, also_good = buys(rig, "100000", AWAY, "139")
+    assert "price" in (await failed(rig, bad)).lower()
+    await rig.until(lambda: rig.is_open(good) and rig.is_open(also_good), 10, "the other two are open")
+
+
 # -- O7, O8: errors that say nothing about an order --------------------------------------------------------------------
 
 

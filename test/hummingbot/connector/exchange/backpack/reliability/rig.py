@@ -153,7 +153,7 @@ class Rig:
         self.by_hand: set[int] = set()  # orders on the bot's account that the bot did not place, by the exchange's id
 
     async def __aenter__(self) -> "Rig":
-        # Hummingbot shares one HTTP session in the process; one that an earlier event loop left behind is of no use.
+        # Hummingbot's own connectors share one HTTP session; one that an earlier event loop left behind is of no use.
         ConnectionsFactory()._shared_client = None
         await self.sim.start()
         self._patches.enter_context(patch.dict(os.environ, {"BACKPACK_LOCAL_URL": self.sim.rest_url}))
@@ -173,6 +173,8 @@ class Rig:
         with suppress(Exception):
             await self.stop_connector()
         self._patches.close()
+        if self.connector is not None:
+            await self.connector._web_assistants_factory.close()
         await ConnectionsFactory().close()
         await self.sim.stop()
 
@@ -408,7 +410,7 @@ class Rig:
             return False
         venue_ids = {pair: self.sim.exchange.depth(pair.replace("-", "_")).last_update_id for pair in self.pairs}
         return any(
-            self.connector.order_books[pair].applied_id == venue_id and self.wrong_levels(pair)
+            self.connector._orderbook_ds.applied_id(pair) == venue_id and self.wrong_levels(pair)
             for pair, venue_id in venue_ids.items()
         )
 
@@ -427,11 +429,12 @@ class Rig:
             await asyncio.sleep(0.01)
             for pair in self.connector.trading_pairs if self.connector and self.connector.ready else ():
                 book, symbol = self.connector.order_books[pair], pair.replace("-", "_")
-                true = at_id.get((symbol, book.applied_id))
-                if true is not None and checked.get(pair) != book.applied_id:
-                    checked[pair] = book.applied_id
+                applied_id = self.connector._orderbook_ds.applied_id(pair)
+                true = at_id.get((symbol, applied_id))
+                if true is not None and checked.get(pair) != applied_id:
+                    checked[pair] = applied_id
                     if true != _shown_levels(book):
-                        self.books_shown_wrong.append(f"{pair} at update {book.applied_id}")
+                        self.books_shown_wrong.append(f"{pair} at update {applied_id}")
 
     def venue_fills(self) -> list[Any]:
         """Fills of the orders the connector placed; other orders on the account are not its business."""

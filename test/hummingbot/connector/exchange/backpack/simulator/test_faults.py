@@ -43,6 +43,7 @@ from hummingbot.connector.exchange.backpack.simulator.faults import (
     RefuseConnection,
     Reject,
     Reorder,
+    RequestBudget,
     ResetConnection,
     Restart,
     ServerError,
@@ -745,6 +746,39 @@ async def test_system_fill_of_all_or_of_one_step(alice: Trader, part: float, fil
     assert len((await alice.get(FILL_HISTORY)).json) == 1
 
 
+# A limit ----------------------------------------------------------------------------------------
+
+
+async def test_request_budget(alice: Trader, bob: Trader) -> None:
+    alice.sim.clock.freeze()
+    armed = alice.sim.faults.arm(RequestBudget(requests=3, seconds=60.0))
+    assert (await alice.order("Bid", "100", "1")).status == 200
+    alice.sim.clock.advance(30)
+    assert (await alice.order("Bid", "101", "1")).status == 200
+    assert (await alice.get("/api/v1/capital")).status == 200
+    reply = await alice.order("Bid", "102", "1")
+    assert reply.error == (429, "TOO_MANY_REQUESTS", "Too many requests")
+    assert len(alice.sim.exchange.open_orders("alice")) == 2, "nothing is carried out"
+    assert (await alice.get("/api/v1/time")).status == 200, "a call without a key is nobody's"
+    assert (await bob.get("/api/v1/capital")).status == 200, "the other account has a budget of its own"
+    alice.sim.clock.advance(30)
+    assert (await alice.delete(ORDERS, symbol="SOL_USDC")).status == 200, "the first call is a minute old"
+    assert (await alice.get("/api/v1/capital")).status == 429, "the window slides, it does not begin anew"
+    assert armed.fired == 2
+    alice.sim.faults.clear()
+    assert (await alice.get("/api/v1/capital")).status == 200
+
+
+async def test_a_request_that_was_refused_does_not_count(alice: Trader) -> None:
+    alice.sim.clock.freeze()
+    alice.sim.faults.arm(RequestBudget(requests=1, seconds=10.0))
+    statuses = []
+    for _ in range(4):
+        statuses.append((await alice.get("/api/v1/capital")).status)
+        alice.sim.clock.advance(5)
+    assert statuses == [200, 429, 200, 429]
+
+
 # The catalogue ----------------------------------------------------------------------------------
 
 
@@ -797,6 +831,8 @@ def test_the_documentation_lists_the_faults_as_they_are() -> None:
         pytest.param("server_error", {"status": 404}, "server_error: expected status from 500 to 599", id="status"),
         pytest.param("system_fill", {"part": 1.5}, "system_fill: expected part from 0.0 to 1.0", id="part"),
         pytest.param("clock_skew", {"seconds": float("inf")}, "clock_skew: expected seconds as a finite", id="inf"),
+        pytest.param("request_budget", {"requests": 0}, "request_budget: expected requests from 1 to", id="no budget"),
+        pytest.param("request_budget", {"seconds": 0.0}, "request_budget: expected seconds above 0", id="no window"),
         pytest.param("restart", {"seconds": -1.0}, "restart: expected seconds of 0 or more, was -1.0", id="negative"),
         pytest.param(
             "refuse_connection", {"rest": False, "websocket": False}, "refuse_connection: expected rest, ", id="neither"

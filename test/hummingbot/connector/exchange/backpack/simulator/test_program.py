@@ -78,6 +78,20 @@ def test_it_follows_another_one(running: tuple[subprocess.Popen[str], dict]) -> 
         process.communicate()
 
 
+@pytest.mark.parametrize("option, limit", [(["--rate-limit"], 2000), (["--rate-limit", "40"], 40)])
+def test_it_has_a_rate_limit_if_asked_for(option: list[str], limit: int) -> None:
+    process = start("--port", "0", "--market", "none", *option)
+    assert process.stdout is not None
+    try:
+        [control] = re.findall(r"control (\S+)", process.stdout.readline())
+        with urllib.request.urlopen(f"{control}faults", timeout=10) as answer:
+            [armed] = json.load(answer)["armed"]
+        assert (armed["fault"], armed["parameters"]) == ("request_budget", {"requests": limit, "seconds": 60.0})
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_the_accounts_file_is_private(running: tuple[subprocess.Popen[str], dict], tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "accounts.json").stat().st_mode) == 0o600
     assert os.listdir(tmp_path) == ["accounts.json"], "nothing unfinished is left behind"
@@ -108,6 +122,7 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         (["--markets", ","], "expected at least one market in --markets"),
         (["--accounts-from", "/nowhere"], "cannot read accounts from /nowhere: No such file or directory"),
         (["--port", "0", "--accounts-file", "/nowhere/a.json"], "cannot write the accounts to /nowhere/a.json"),
+        (["--rate-limit", "0"], "expected requests from 1 to 1000000, was '0'"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
     ],
 )
