@@ -132,7 +132,7 @@ async def test_a_lost_update_is_noticed(office: str) -> None:
 
 async def test_an_update_that_is_not_timed_is_noticed(office: str) -> None:
     async with Stage(Subject(OURS), office, feeds=[market_plays.SMALL], prepare=note_updates) as stage:
-        delays_s, _ = await market_plays.paced(stage, rate=500, seconds=0.2)
+        delays_s, *_ = await market_plays.paced(stage, rate=500, seconds=0.2)
         assert len(delays_s) == 100 and 0 < delays_s[0] <= delays_s[-1] < 10
         await stage.bench("spoil", what="frame")
         with pytest.raises(CheckFailed, match="expected updates .* to be applied in order"):

@@ -24,6 +24,7 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RES
 OURS = "hummingbot.connector.exchange.backpack.backpack_exchange.BackpackExchange"
 BUILTIN = "builtin"
 
+
 class UnknownConnector(ValueError):
     """What was named is no connector for Backpack; the text says why."""
 

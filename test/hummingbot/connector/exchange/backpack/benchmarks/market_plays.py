@@ -84,13 +84,14 @@ async def latency(call: Call) -> Figures:
     async with Stage(call.subject, call.office, markets=50, feeds=[SMALL], prepare=connectors.note_updates) as stage:
         await paced(stage, 2_000, 1.0)  # warm
         await stage.bench("counters")
-        delays_s, backlog_s = await paced(stage, 10_000, 2.0 if call.short else 10.0)
+        delays_s, backlog_s, late_s = await paced(stage, 10_000, 2.0 if call.short else 10.0)
         await check_all_used(stage)
         return {
             "latency_p50_ms": _quantile(delays_s, 0.5) * 1e3,
             "latency_p99_ms": _quantile(delays_s, 0.99) * 1e3,
             "latency_max_ms": delays_s[-1] * 1e3,
             "latency_backlog_ms": backlog_s * 1e3,
+            "latency_sender_late_ms": late_s * 1e3,
         }
 
 
@@ -101,7 +102,7 @@ async def throughput(call: Call) -> Figures:
         await paced(stage, 500, 1.0)
         without_backlog = in_time = 0
         for rate in (250 * 2**doubled for doubled in range(RATES)):
-            delays_s, backlog_s = await paced(stage, rate, 5.0)
+            delays_s, backlog_s, _ = await paced(stage, rate, 5.0)
             if backlog_s > BACKLOG_S:
                 break
             without_backlog = rate
@@ -111,8 +112,9 @@ async def throughput(call: Call) -> Figures:
         return {"throughput_per_s": without_backlog, "throughput_in_time_per_s": in_time}
 
 
-async def paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float], float]:
-    """The delays, ascending, and how long after the last update left the last one was applied."""
+async def paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float], float, float]:
+    """The delays, ascending; how long after the last update left the last one was applied; and by how much the sender
+    itself was late at most, which tells of a busy machine."""
     books = {symbol: stage.connector.order_books[symbol.replace("_", "-")] for symbol in stage.symbols}
     for book in books.values():
         book.applied.clear()
@@ -136,7 +138,8 @@ async def paced(stage: Stage, rate: float, seconds: float) -> tuple[list[float],
             )
         delays_s += [at_s - left for (_, at_s), left in zip(book.applied, left_s, strict=True)]
     last_left_s = max(times[-1] for times in sent["left_s"].values())
-    return sorted(delays_s), max(book.applied[-1][1] for book in books.values()) - last_left_s
+    last_applied_s = max(book.applied[-1][1] for book in books.values())
+    return sorted(delays_s), last_applied_s - last_left_s, sent["latest_s"]
 
 
 def _quantile(ascending: list[float], part: float) -> float:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.event.events import MarketEvent
 from test.hummingbot.connector.exchange.backpack.benchmarks import connectors
+from test.hummingbot.connector.exchange.backpack.benchmarks.connectors import Subject
 from test.hummingbot.connector.exchange.backpack.benchmarks.plays import Call, Figures, play
 from test.hummingbot.connector.exchange.backpack.benchmarks.stage import (
     BOT,
@@ -295,16 +296,23 @@ async def _cost_of_acquiring(stage: Stage, filled: int, times: int = 25) -> floa
     used_s = []
     for _ in range(times):
         budget = stage.subject.throttler(stage.connector)
-        left = filled
-        for limit_id, at_most in ((ids.query, 1_200), (ids.order, 600), (ids.cancel, 200)):
-            await stage.subject.fill(budget, limit_id, min(left, at_most))
-            left -= min(left, at_most)
+        await _fill(stage.subject, budget, 0, filled)
         began_s = time.perf_counter()
         async with budget.execute_task(ids.cancel):
             used_s.append(time.perf_counter() - began_s)
     if max(used_s) > 1:
         raise CheckFailed(f"expected a cancel to get through with {filled} requests in the window, it waited")
     return statistics.median(used_s)
+
+
+async def _fill(subject: Subject, budget: Any, begin: int, end: int) -> None:
+    """Requests number ``begin`` to ``end`` of a window of 2000: queries, then orders, then cancels, as a budget that
+    keeps something back for the latter lets them through."""
+    ids = subject.limit_ids()
+    for limit_id, last in ((ids.query, 1_200), (ids.order, 1_800), (ids.cancel, 2_000)):
+        number = max(0, min(end, last) - begin)
+        await subject.fill(budget, limit_id, number)
+        begin += number
 
 
 WAITERS, CANCELS = 100, 5
@@ -319,11 +327,9 @@ async def waiters(call: Call) -> Figures:
         await stage.stop_clock()
         ids, budget = call.subject.limit_ids(), call.subject.throttler(stage.connector, WINDOW_S)
         filled_s: list[float] = []
-        for _ in range(20):  # over half a window, so that it frees in the same steps
+        for step in range(20):  # over half a window, so that it frees in the same steps
             filled_s += [time.time()] * 100
-            await call.subject.fill(budget, ids.query, 60)
-            await call.subject.fill(budget, ids.order, 30)
-            await call.subject.fill(budget, ids.cancel, 10)
+            await _fill(call.subject, budget, step * 100, (step + 1) * 100)
             await asyncio.sleep(WINDOW_S / 40)
         released: list[tuple[float, str]] = []
 
