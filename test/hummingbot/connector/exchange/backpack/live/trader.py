@@ -159,7 +159,7 @@ class LiveTrader:
 
 def _cut(websocket: Any) -> None:
     """As if the network were gone: no Close frame, no goodbye."""
-    websocket._connection._connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    websocket._transport.underlying_transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def setting(name: str) -> str:
