@@ -244,7 +244,7 @@ class BackpackExchange(ExchangePyBase):
     def _create_web_assistants_factory(self) -> web_utils.BackpackAPIFactory:
         """The base class has just made a clock and a throttler of its own; ours, which cost less, take their places."""
         self._time_synchronizer = self._venue_clock
-        self._throttler = web_utils.create_throttler(self.throttler.limits_pct * 100)
+        self._throttler = web_utils.create_throttler(self._throttler.limits_pct * 100)
         return web_utils.build_api_factory(self._throttler, self._time_synchronizer, self._domain, self._auth)
 
     def _create_order_book_data_source(self) -> BackpackAPIOrderBookDataSource:
