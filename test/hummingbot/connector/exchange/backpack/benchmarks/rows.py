@@ -96,7 +96,7 @@ ROWS = (
     Row("available_balance", "available_1000_us", "1000 open orders", "µs"),
     Row("available_balance", "available_flat", "the last against one order", "x", count(2)),
     Row("memory", "memory_pair_kb", "memory of one more pair", "kB", times(1)),
-    Row("growth", "growth_mb", "memory kept of 10 million updates after 3 (A: 1 after 1)", "MB", count(2), comparable=False),
+    Row("growth", "growth_mb", "memory kept of 10 million updates, after 3 (A: 1)", "MB", count(2), comparable=False),
 )  # fmt: skip
 
 
