@@ -12,7 +12,7 @@ class BackpackConnectionsFactory(ConnectionsFactory):
     """One session for all connectors of this package, as Hummingbot has one for all of its own.
 
     How many connections may be busy is counted here, by class of calls, before a request is signed; the session itself
-    has no limit, so that websockets and requests never wait for each other.
+    has no limit.
     """
 
     _instance = None

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import pytest_asyncio
-from aiohttp import ClientSession, WSMsgType, web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from hummingbot.connector.exchange.backpack import backpack_constants as CONSTANTS
@@ -20,24 +20,14 @@ class Server(TestServer):
 
     def __init__(self) -> None:
         self.peers: list[Any] = []
-        self.websockets = 0
         application = web.Application()
         application.router.add_get("/", self._answer)
-        application.router.add_get("/ws", self._websocket)
         super().__init__(application)
 
     async def _answer(self, request: web.Request) -> web.Response:
         assert request.transport is not None
         self.peers.append(request.transport.get_extra_info("peername"))
         return web.Response()
-
-    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        websocket = web.WebSocketResponse()
-        await websocket.prepare(request)
-        self.websockets += 1
-        async for message in websocket:
-            assert message.type is WSMsgType.TEXT
-        return websocket
 
 
 @pytest_asyncio.fixture
@@ -77,15 +67,6 @@ async def test_a_connection_is_used_again(server):
     assert len(set(server.peers)) == 1
     connector = (await factory.session()).connector
     assert connector is not None and connector._keepalive_timeout == CONSTANTS.KEEP_ALIVE_S
-
-
-async def test_websockets_and_requests_do_not_wait_for_each_other(server):
-    session = await BackpackConnectionsFactory().session()
-    sockets = [await session.ws_connect(server.make_url("/ws")) for _ in range(120)]
-    async with asyncio.timeout(5):
-        await ask(server, session)
-    for socket in sockets:
-        await socket.close()
 
 
 def test_a_session_of_an_earlier_loop_is_not_used(caplog):
