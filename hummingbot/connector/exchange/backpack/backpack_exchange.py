@@ -162,6 +162,7 @@ class BackpackExchange(ExchangePyBase):
         self._balances_asked_s = -math.inf
         self._next_clock_check_s = 0.0
         self._venue_clock = VenueClock()
+        self._rate_limits_share_pct = rate_limits_share_pct
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._placing = BackpackPlacing(self._web_assistants_factory)
         self._records = BackpackRecords(self._web_assistants_factory, self._time_synchronizer.time)
@@ -244,7 +245,7 @@ class BackpackExchange(ExchangePyBase):
     def _create_web_assistants_factory(self) -> web_utils.BackpackAPIFactory:
         """The base class has just made a clock and a throttler of its own; ours, which cost less, take their places."""
         self._time_synchronizer = self._venue_clock
-        self._throttler = web_utils.create_throttler(self._throttler.limits_pct * 100)
+        self._throttler = web_utils.create_throttler(self._rate_limits_share_pct)
         return web_utils.build_api_factory(self._throttler, self._time_synchronizer, self._domain, self._auth)
 
     def _create_order_book_data_source(self) -> BackpackAPIOrderBookDataSource:

@@ -24,6 +24,7 @@ from hummingbot.connector.exchange.backpack.simulator.model import OrderBookStat
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.data_type.limit_order import LimitOrder
 from hummingbot.core.data_type.trade_fee import TokenAmount
 from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
@@ -375,6 +376,16 @@ async def test_orders_of_one_turn_go_out_together(desk):
     for order_id, price in zip(orders, (138, 139, 140), strict=True):
         assert there[order_id].price == desk.order(order_id).price == price
         assert str(there[order_id].id) == desk.order(order_id).exchange_order_id
+
+
+async def test_what_hummingbot_calls_a_batch_is_one_request(desk):
+    orders = [
+        LimitOrder("", SOL, is_buy, "SOL", "USDC", Decimal(price), Decimal(1))
+        for is_buy, price in ((True, 138), (True, 139), (False, 170))
+    ]
+    created = desk.exchange.batch_order_create(orders)
+    await eventually(lambda: desk.open_there == {order.client_order_id for order in created})
+    assert (desk.calls.count(CONSTANTS.PLACE_ORDERS), desk.calls.count(CONSTANTS.PLACE_ORDER)) == (1, 0)
 
 
 async def test_no_request_carries_more_orders_than_is_known_to_work(desk, monkeypatch):
